@@ -1,0 +1,50 @@
+import type { Json } from '../event/json.ts';
+import type { EnvName, TenantId } from '../event/names.ts';
+import type { Limits } from '../limits.ts';
+
+/** A bundle, read once, resolved against its folder, and frozen. */
+export interface Bundle {
+  /** Absolute path of the bundle file. */
+  readonly file: string;
+  /** Absolute path of its folder; paths in the file are relative to it. */
+  readonly dir: string;
+  readonly env: EnvName;
+  readonly http: HttpOptions;
+  readonly bus: BusOptions;
+  /** How long an id is remembered (promise B4), in ms. */
+  readonly dedupeWindowMs: number;
+  readonly tenants: readonly TenantBundle[];
+}
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly maxBodyBytes: number;
+  /** How long a webhook waits for a flow's `http_response`, in ms. */
+  readonly responseTimeoutMs: number;
+}
+
+export type BusOptions = {
+  readonly kind: 'embedded';
+  /** Absolute path of the database file. */
+  readonly file: string;
+};
+
+export interface TenantBundle {
+  readonly id: TenantId;
+  readonly providers: readonly ProviderBinding[];
+  /** Absolute paths of the flow files. */
+  readonly flows: readonly string[];
+  readonly limits: Limits;
+}
+
+export interface ProviderBinding {
+  readonly id: string;
+  /** Absolute path of the `.gtpack`. */
+  readonly pack: string;
+  /** Shown in messages: where the bundle file names it, 1-based. */
+  readonly line: number;
+  readonly enabled: boolean;
+  readonly config: Json;
+}

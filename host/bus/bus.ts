@@ -1,0 +1,120 @@
+import type { EventType, TenantId } from '../event/names.ts';
+
+/**
+ * The bus: where accepted events are kept until every matching run is finished.
+ *
+ * Promises (cited by number where the code keeps them, and in the titles of tests):
+ * - B1 a resolved `publish` is durable.
+ * - B2 every event is delivered at least once, and a tenant's backlog delays no other tenant.
+ * - B3 what `publish` recorded in a run's journal is found by the run's next delivery.
+ * - B4 the same id of the same tenant within the window is delivered once.
+ * - B5 a dead letter keeps the event, the reason and the journal.
+ */
+export interface Bus {
+  /**
+   * Stores events; resolves when they are durable (B1). Entries of a run's journal that go with them are stored in
+   * the same transaction where the implementation has one, and before the receipt in any case (B3).
+   * Receipts are in the order of the messages. With no messages it records the journal alone.
+   * @throws GtpackError `bus_unavailable`
+   */
+  publish(
+    tenant: TenantId,
+    messages: readonly EventMessage[],
+    journal?: readonly JournalEntry[],
+  ): Promise<Receipt[]>;
+
+  /**
+   * Delivers a tenant's events in order, in batches, at most `maxInFlight` of them unsettled at a time. Events that an
+   * earlier process took and did not settle come first, with `redelivered` set. One consumer a tenant.
+   */
+  consume(tenant: TenantId, options: ConsumeOptions): Promise<Consumer>;
+
+  /** The journals of runs, as far as they were recorded; runs without entries are left out. */
+  journals(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly JournalEntry[]>>;
+
+  /** Hears every event and result once it is durable, in commit order. @returns the function that stops it */
+  tap(listener: TapListener): () => void;
+
+  /** Settles nothing more; what is in flight is redelivered at the next start. */
+  close(): Promise<void>;
+}
+
+/** One event to publish. */
+export interface EventMessage {
+  readonly id: string;
+  readonly type: EventType;
+  /** The event as JSON text. The bus never parses it. */
+  readonly json: string;
+  /** Set when the event is a tick: the schedule whose trigger it answers. */
+  readonly schedule?: string;
+}
+
+export interface Receipt {
+  readonly id: string;
+  /** The id was stored before, within the window (B4); nothing new was stored. */
+  readonly duplicate: boolean;
+}
+
+export interface ConsumeOptions {
+  readonly maxInFlight: number;
+  /** Must not throw, and must settle each delivery in the end. */
+  readonly onDeliveries: (deliveries: readonly Delivery[]) => void;
+}
+
+export interface Consumer {
+  /** Resolves when the settlement is durable. Settling frees a place in flight at once. */
+  settle(settlement: Settlement): Promise<void>;
+  /** No further deliveries; what is in flight may still be settled. */
+  stop(): Promise<void>;
+}
+
+export interface Delivery extends EventMessage {
+  /** Position on the bus. */
+  readonly sequence: number;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** A run of this event may have a journal. */
+  readonly redelivered: boolean;
+}
+
+export type Settlement =
+  /** Every matching run is finished. Results, runs and the acknowledgement become durable together. */
+  | { readonly kind: 'ack'; readonly delivery: Delivery; readonly runs: readonly RunRecord[] }
+  /** Deliver again, not before `delayMs`. */
+  | { readonly kind: 'nak'; readonly delivery: Delivery; readonly delayMs: number }
+  /** Give up: the event goes to the dead letters with its reason (B5). */
+  | {
+      readonly kind: 'dead';
+      readonly delivery: Delivery;
+      readonly reason: string;
+      readonly runs: readonly RunRecord[];
+    };
+
+/** A finished run. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly flow: string;
+  readonly status: 'ok' | 'error';
+  /** The result message as JSON text, published on the event's `.result` subject. */
+  readonly resultJson: string;
+  /** Outcomes of the run's nodes and effects, in order, as JSON text. */
+  readonly journalJson: string;
+}
+
+/** An outcome inside a run that is not finished yet. */
+export interface JournalEntry {
+  readonly runId: string;
+  /** Counts from 0 within the run. Recording the same ordinal again replaces it. */
+  readonly ordinal: number;
+  /** JSON text. */
+  readonly entry: string;
+}
+
+export type TapListener = (messages: readonly TappedMessage[]) => void;
+
+export interface TappedMessage {
+  readonly kind: 'event' | 'result' | 'dead_letter';
+  readonly tenant: TenantId;
+  readonly type: EventType;
+  readonly json: string;
+}

@@ -1,0 +1,132 @@
+/**
+ * The host's one error class and the table of its codes.
+ *
+ * A message says what was expected, what came, and where; `cure` says how to mend it. Match on `code`, never
+ * on the message. No secret, stack or class name may enter a message: messages reach senders and guests.
+ */
+
+/** Who has to change something for the error to go away. */
+export type Blame = 'pack' | 'operator' | 'sender' | 'vendor' | 'host';
+
+interface CodeFacts {
+  readonly blame: Blame;
+  /** Whether the same attempt, made again later, may succeed. */
+  readonly retryable: boolean;
+  /** Status of the HTTP answer when the error reaches a sender. */
+  readonly status: number;
+}
+
+const facts = <const T extends Record<string, CodeFacts>>(table: T): T => table;
+
+/** Every code this host can give, in the order of the rooms that raise them. docs/errors.md explains each. */
+export const ERROR_CODES = facts({
+  // files that people write
+  file_unreadable: { blame: 'operator', retryable: false, status: 500 },
+  yaml_invalid: { blame: 'operator', retryable: false, status: 500 },
+
+  // event
+  event_type_invalid: { blame: 'sender', retryable: false, status: 400 },
+  tenant_invalid: { blame: 'sender', retryable: false, status: 400 },
+  env_invalid: { blame: 'operator', retryable: false, status: 500 },
+  event_invalid: { blame: 'pack', retryable: false, status: 502 },
+  json_invalid: { blame: 'sender', retryable: false, status: 400 },
+  json_too_large: { blame: 'sender', retryable: false, status: 413 },
+  json_too_deep: { blame: 'sender', retryable: false, status: 413 },
+  json_too_many_elements: { blame: 'sender', retryable: false, status: 413 },
+  too_many_hops: { blame: 'pack', retryable: false, status: 502 },
+
+  // sandbox
+  guest_trap: { blame: 'pack', retryable: false, status: 502 },
+  guest_timeout: { blame: 'pack', retryable: false, status: 504 },
+  guest_output_invalid: { blame: 'pack', retryable: false, status: 502 },
+  guest_import_refused: { blame: 'pack', retryable: false, status: 502 },
+  guest_export_missing: { blame: 'pack', retryable: false, status: 502 },
+  plugin_invalid: { blame: 'pack', retryable: false, status: 502 },
+  cell_lost: { blame: 'host', retryable: true, status: 503 },
+  cell_busy: { blame: 'sender', retryable: true, status: 429 },
+  host_stopping: { blame: 'host', retryable: true, status: 503 },
+
+  // capability
+  capability_denied: { blame: 'operator', retryable: false, status: 502 },
+
+  // bus
+  bus_unavailable: { blame: 'host', retryable: true, status: 503 },
+  bus_locked: { blame: 'operator', retryable: false, status: 500 },
+  bus_schema_newer: { blame: 'operator', retryable: false, status: 500 },
+});
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** One thing that is wrong, with its place. The unit of `gtpack check` and of every refused file. */
+export interface Problem {
+  readonly code: ErrorCode;
+  /** What was expected and what came. */
+  readonly message: string;
+  /** What to change; a sentence, or a line to paste. */
+  readonly cure?: string;
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  /** 1-based. */
+  readonly column?: number;
+}
+
+/** `file:line:column: message. Cure.`, leaving out what is not known. */
+export function formatProblem(problem: Problem): string {
+  const place = [problem.file, problem.line, problem.line === undefined ? undefined : problem.column]
+    .filter((part) => part !== undefined)
+    .join(':');
+  const text = problem.cure === undefined ? problem.message : `${problem.message} ${problem.cure}`;
+  return place === '' ? text : `${place}: ${text}`;
+}
+
+export interface ErrorOptions {
+  readonly cure?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly cause?: unknown;
+  /** Overrides the code's default, where the particular case is known better (a full disk, a vendor's 429). */
+  readonly retryable?: boolean;
+}
+
+/** Every error the host raises on purpose. */
+export class GtpackError extends Error {
+  override readonly name = 'GtpackError';
+  readonly problems: readonly [Problem, ...Problem[]];
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    const { cause, retryable, ...place } = options;
+    super(formatProblem({ code, message, ...place }), cause === undefined ? undefined : { cause });
+    this.problems = [{ code, message, ...place }];
+    this.retryable = retryable ?? ERROR_CODES[code].retryable;
+  }
+
+  /** One error that carries several problems, as a checked file gives them. */
+  static ofProblems(problems: readonly [Problem, ...Problem[]]): GtpackError {
+    const [first] = problems;
+    const error = new GtpackError(first.code, first.message);
+    error.message = problems.map(formatProblem).join('\n');
+    Object.defineProperty(error, 'problems', { value: problems });
+    return error;
+  }
+
+  get code(): ErrorCode {
+    return this.problems[0].code;
+  }
+
+  get blame(): Blame {
+    return ERROR_CODES[this.code].blame;
+  }
+
+  /** HTTP status for a sender. */
+  get status(): number {
+    return ERROR_CODES[this.code].status;
+  }
+}
+
+/** The text of anything thrown, without a stack. */
+export function errorMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

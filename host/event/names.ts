@@ -1,0 +1,56 @@
+import { GtpackError } from '../errors.ts';
+
+/** Checked names: only these reach a subject, a file name or a query. */
+export type TenantId = string & { readonly __brand: 'TenantId' };
+export type EnvName = string & { readonly __brand: 'EnvName' };
+export type EventType = string & { readonly __brand: 'EventType' };
+
+const TOKEN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const TYPE_TOKEN = /^[a-z0-9_-]+$/;
+const MAX_TYPE_TOKENS = 8;
+const MAX_TYPE_BYTES = 128;
+
+/** Quoted for a message: control characters escaped, long text cut. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+/** @throws GtpackError `tenant_invalid` */
+export function parseTenantId(text: string): TenantId {
+  if (TOKEN.test(text)) return text as TenantId;
+  throw new GtpackError(
+    'tenant_invalid',
+    `The tenant ${quoted(text)} is not one token of a to z, 0 to 9, _ and -, starting with a letter or digit, at most 63 long.`,
+  );
+}
+
+/** @throws GtpackError `env_invalid` */
+export function parseEnvName(text: string): EnvName {
+  if (TOKEN.test(text)) return text as EnvName;
+  throw new GtpackError(
+    'env_invalid',
+    `The env ${quoted(text)} is not one token of a to z, 0 to 9, _ and -, starting with a letter or digit, at most 63 long.`,
+  );
+}
+
+/** Why a text is no event type, or undefined if it is one. */
+function eventTypeFault(text: string): string | undefined {
+  if (text.length > MAX_TYPE_BYTES)
+    return `is ${text.length} characters long; at most ${MAX_TYPE_BYTES} are allowed`;
+  const tokens = text.split('.');
+  if (tokens.length > MAX_TYPE_TOKENS)
+    return `has ${tokens.length} tokens; at most ${MAX_TYPE_TOKENS} are allowed`;
+  for (const token of tokens) {
+    if (token === '') return 'has an empty token';
+    if (!TYPE_TOKEN.test(token))
+      return `has the token ${quoted(token)}; a token is made of a to z, 0 to 9, _ and -`;
+  }
+  return tokens.at(-1) === 'result' ? "ends in 'result', which is kept for the results of flows" : undefined;
+}
+
+/** Dot-separated lower-case tokens, as in `order.created`. @throws GtpackError `event_type_invalid` */
+export function parseEventType(text: string): EventType {
+  const fault = eventTypeFault(text);
+  if (fault === undefined) return text as EventType;
+  throw new GtpackError('event_type_invalid', `The event type ${quoted(text)} ${fault}.`);
+}

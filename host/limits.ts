@@ -1,0 +1,66 @@
+/** Every bound of the host, with its default. Bundles may narrow or widen them per tenant and pack. */
+export interface Limits {
+  readonly maxArchiveBytes: number;
+  readonly maxEntryBytes: number;
+  readonly maxEntries: number;
+  /** Uncompressed over compressed size, of any entry. */
+  readonly maxCompressionRatio: number;
+  readonly maxManifestBytes: number;
+  /** Of one HTTP request. */
+  readonly maxBodyBytes: number;
+  /** Of one event as JSON text. */
+  readonly maxEventBytes: number;
+  readonly maxJsonDepth: number;
+  /** Objects, arrays and scalars of one JSON text, counted together. */
+  readonly maxJsonElements: number;
+  /** Event drafts that one guest call may return. */
+  readonly maxDraftsPerCall: number;
+  /** Written into the module's memory section before it is compiled. */
+  readonly maxGuestMemoryBytes: number;
+  readonly maxTenantMemoryBytes: number;
+  /** One uninterrupted stretch of guest code. */
+  readonly cpuSliceMs: number;
+  /** Wall clock of a call that reaches no effect. */
+  readonly callWallMs: number;
+  /** Wall clock of a call that waits on effects. */
+  readonly effectCallWallMs: number;
+  readonly maxEffectsPerRun: number;
+  /** Calls waiting for one tenant's cell. */
+  readonly maxQueuedCalls: number;
+  readonly maxFlowSteps: number;
+  readonly maxLogLineBytes: number;
+  readonly maxLogLinesPerCall: number;
+  readonly transpileWallMs: number;
+  readonly transpileMemoryBytes: number;
+  readonly maxLiveCells: number;
+  readonly maxCellsPerHost: number;
+}
+
+const MiB = 1024 * 1024;
+
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  maxArchiveBytes: 64 * MiB,
+  maxEntryBytes: 16 * MiB,
+  maxEntries: 4096,
+  maxCompressionRatio: 100,
+  maxManifestBytes: MiB,
+  maxBodyBytes: MiB,
+  maxEventBytes: 256 * 1024,
+  maxJsonDepth: 64,
+  maxJsonElements: 100_000,
+  maxDraftsPerCall: 1000,
+  maxGuestMemoryBytes: 64 * MiB,
+  maxTenantMemoryBytes: 256 * MiB,
+  cpuSliceMs: 250,
+  callWallMs: 5000,
+  effectCallWallMs: 30_000,
+  maxEffectsPerRun: 64,
+  maxQueuedCalls: 1000,
+  maxFlowSteps: 1000,
+  maxLogLineBytes: 8192,
+  maxLogLinesPerCall: 100,
+  transpileWallMs: 60_000,
+  transpileMemoryBytes: 1024 * MiB,
+  maxLiveCells: 200,
+  maxCellsPerHost: 32,
+});

@@ -1,0 +1,49 @@
+import type { PluginExport, PluginImport } from '../contract.ts';
+
+/** A pack as the host uses it: read, bounded and checked, whatever model its manifest was written in. */
+export interface Pack {
+  /** BLAKE3 of the archive's bytes, hex. */
+  readonly digest: string;
+  /** Where it was read from, for messages. */
+  readonly file: string;
+  readonly id: string;
+  readonly version: string;
+  readonly publisher: string;
+  readonly providers: readonly PackProvider[];
+  readonly flows: readonly PackFlow[];
+  /** Helper modules of `scripts/`, by path. */
+  readonly scripts: ReadonlyMap<string, string>;
+}
+
+export interface PackProvider {
+  /** Unique in the pack. */
+  readonly id: string;
+  readonly kind: ProviderKind;
+  /** Path of the wasm in the archive. */
+  readonly component: string;
+  readonly wasm: Uint8Array;
+  readonly exports: readonly PluginExport[];
+  readonly operations: readonly PackOperation[];
+  readonly requests: readonly CapabilityRequest[];
+}
+
+export const PROVIDER_KINDS = ['webhook', 'timer', 'email', 'sms', 'custom'] as const;
+export type ProviderKind = (typeof PROVIDER_KINDS)[number];
+
+export interface PackOperation {
+  readonly name: string;
+  readonly description: string;
+}
+
+/** What a pack asks for, with the author's reason. */
+export interface CapabilityRequest {
+  readonly capability: PluginImport;
+  readonly reason: string;
+}
+
+export interface PackFlow {
+  /** Path in the archive, for messages. */
+  readonly path: string;
+  /** YAML text. */
+  readonly source: string;
+}

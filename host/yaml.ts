@@ -1,0 +1,143 @@
+import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import * as z from 'zod';
+import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
+
+const MAX_YAML_BYTES = 256 * 1024;
+const MAX_ALIASES = 100;
+
+export type Path = readonly (string | number)[];
+
+export interface Place {
+  /** 1-based. */
+  readonly line: number;
+  /** 1-based. */
+  readonly column: number;
+}
+
+/** YAML that was parsed, with the place of each of its values. */
+export interface YamlFile {
+  readonly file: string;
+  readonly value: unknown;
+  /** Where the value at `path` stands, or its nearest enclosing value. */
+  at(path: Path): Place;
+  /** Where the key at the end of `path` stands. */
+  atKey(path: Path): Place;
+}
+
+/**
+ * Parses YAML 1.2 (core schema) of at most 256 KiB with at most 100 alias expansions.
+ * @throws GtpackError `yaml_invalid`, with every syntax error
+ */
+export function readYaml(text: string, file: string): YamlFile {
+  if (text.length > MAX_YAML_BYTES) {
+    throw new GtpackError(
+      'yaml_invalid',
+      `The file is ${text.length} characters long; at most ${MAX_YAML_BYTES} are read.`,
+      {
+        file,
+      },
+    );
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const place = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  const [first, ...rest] = document.errors.map(
+    (error): Problem => ({
+      code: 'yaml_invalid',
+      message: `${error.message}.`,
+      file,
+      ...place(error.pos[0]),
+    }),
+  );
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+
+  const offsetOf = (path: Path): number => {
+    for (let length = path.length; length > 0; length -= 1) {
+      const node = document.getIn(path.slice(0, length), true);
+      if (isNode(node) && node.range) return node.range[0];
+    }
+    return document.contents?.range?.[0] ?? 0;
+  };
+  const keyOffset = (path: Path): number => {
+    const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === path.at(-1))
+      : undefined;
+    return isScalar(pair?.key) && pair.key.range ? pair.key.range[0] : offsetOf(path);
+  };
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw new GtpackError('yaml_invalid', `The file expands its aliases more than ${MAX_ALIASES} times.`, {
+      file,
+      cause: error,
+    });
+  }
+  return { file, value, at: (path) => place(offsetOf(path)), atKey: (path) => place(keyOffset(path)) };
+}
+
+/** An object that refuses keys it does not know and names the nearest one that it does. */
+export function closedObject<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<T, z.core.$strict> {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, known) : undefined),
+  });
+}
+
+function unknownKeys(keys: readonly string[], known: readonly string[]): string {
+  return keys.map((key) => `Unknown key ${JSON.stringify(key)}. ${suggestion(key, known)}`).join(' ');
+}
+
+/** `Did you mean "x"?`, or the list of what is known where nothing is near. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known);
+  return near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean ${JSON.stringify(near)}?`;
+}
+
+/** The candidate with the smallest edit distance, if at most a third of the word has to change. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Levenshtein distance; Wagner and Fischer's table, two rows of it. */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row[j] = Math.min((above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution);
+    }
+    above = row;
+  }
+  return above[b.length] ?? 0;
+}
+
+/**
+ * Checks the parsed value against a schema.
+ * @throws GtpackError with `code` and every problem, each with its line and column
+ */
+export function parseYamlShape<T>(yaml: YamlFile, schema: z.ZodType<T>, code: ErrorCode): T {
+  const parsed = schema.safeParse(yaml.value);
+  if (parsed.success) return parsed.data;
+  const [first, ...rest] = parsed.error.issues.map((issue): Problem => {
+    const path = issue.path.filter((part) => typeof part !== 'symbol');
+    const place =
+      issue.code === 'unrecognized_keys' ? yaml.atKey([...path, issue.keys[0] ?? '']) : yaml.at(path);
+    const where = path.length === 0 ? '' : `${path.join('.')}: `;
+    return { code, message: `${where}${issue.message}`, file: yaml.file, ...place };
+  });
+  throw first === undefined
+    ? new GtpackError(code, 'The file has another shape.', { file: yaml.file })
+    : GtpackError.ofProblems([first, ...rest]);
+}
