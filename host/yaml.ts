@@ -98,10 +98,10 @@ export function suggestion(word: string, known: readonly string[]): string {
   return near === undefined ? `Known here: ${known.join(', ')}.` : `Did you mean ${JSON.stringify(near)}?`;
 }
 
-/** The candidate with the smallest edit distance, if at most a third of the word has to change. */
+/** The candidate with the smallest edit distance, if at most two letters or a third of the word have to change. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
