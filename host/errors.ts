@@ -53,6 +53,38 @@ export const ERROR_CODES = facts({
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },
   bus_locked: { blame: 'operator', retryable: false, status: 500 },
   bus_schema_newer: { blame: 'operator', retryable: false, status: 500 },
+
+  // ingress
+  route_unknown: { blame: 'sender', retryable: false, status: 404 },
+  method_not_allowed: { blame: 'sender', retryable: false, status: 405 },
+  tenant_unknown: { blame: 'sender', retryable: false, status: 404 },
+  provider_unknown: { blame: 'sender', retryable: false, status: 404 },
+  provider_ambiguous: { blame: 'sender', retryable: false, status: 409 },
+  request_invalid: { blame: 'sender', retryable: false, status: 400 },
+  request_timeout: { blame: 'sender', retryable: true, status: 408 },
+  body_too_large: { blame: 'sender', retryable: false, status: 413 },
+  content_type_invalid: { blame: 'sender', retryable: false, status: 415 },
+  headers_too_large: { blame: 'sender', retryable: false, status: 431 },
+  guest_refused: { blame: 'sender', retryable: false, status: 400 },
+  answer_invalid: { blame: 'pack', retryable: false, status: 502 },
+  host_busy: { blame: 'host', retryable: true, status: 503 },
+  host_failed: { blame: 'host', retryable: false, status: 500 },
+  listen_failed: { blame: 'operator', retryable: false, status: 500 },
+
+  // schedule
+  timer_plan_invalid: { blame: 'operator', retryable: false, status: 500 },
+
+  // control
+  host_not_running: { blame: 'operator', retryable: false, status: 500 },
+  control_socket_in_use: { blame: 'operator', retryable: false, status: 500 },
+  control_socket_unusable: { blame: 'operator', retryable: false, status: 500 },
+  control_version_unknown: { blame: 'operator', retryable: false, status: 500 },
+  control_message_invalid: { blame: 'operator', retryable: false, status: 400 },
+  control_connection_lost: { blame: 'host', retryable: true, status: 503 },
+
+  // cli
+  bundle_not_found: { blame: 'operator', retryable: false, status: 500 },
+  option_invalid: { blame: 'operator', retryable: false, status: 400 },
 });
 
 export type ErrorCode = keyof typeof ERROR_CODES;
