@@ -33,6 +33,13 @@ export function parseEnvName(text: string): EnvName {
   );
 }
 
+const EVENT_ID = /^[!-~]{1,128}$/;
+
+/** Ids of events are 1 to 128 printable ASCII characters without spaces: they stand in headers, logs and URLs. */
+export function isEventId(text: string): boolean {
+  return EVENT_ID.test(text);
+}
+
 /** Why a text is no event type, or undefined if it is one. */
 function eventTypeFault(text: string): string | undefined {
   if (text.length > MAX_TYPE_BYTES)
