@@ -28,11 +28,11 @@ export function eventBounds(limits: {
 
 const QUOTE = 34;
 const COMMA = 44;
-const OPEN_BRACKET = 91;
 const BACKSLASH = 92;
-const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
+/** Makes a brace of a bracket, in either direction, and nothing else. */
+const CASE_BIT = 32;
 const SPACE = 32;
 
 /** Up to here a loop beats the call into `indexOf`. */
@@ -49,43 +49,34 @@ const SHORT_STRING = 24;
  * @throws GtpackError `json_too_large`, `json_too_deep`, `json_too_many_elements`
  */
 export function checkJsonBounds(text: string, bounds: JsonBounds, what = 'The JSON text'): void {
-  const { maxDepth, maxElements } = bounds;
   checkSize(text, bounds.maxBytes, what);
+  const { maxDepth, maxElements } = bounds;
   let depth = 0;
   let elements = 1;
-  // Whether the last token opened a container: the next one is then its first value, or closes it empty.
-  let opened = false;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
-    if (unit <= SPACE) continue;
-    if (opened) {
-      opened = false;
-      if (unit !== CLOSE_BRACE && unit !== CLOSE_BRACKET) elements += 1;
+    if (unit === QUOTE) {
+      at = stringEnd(text, at);
+    } else if (unit === COMMA) {
+      elements += 1;
+      if (elements > maxElements) throw tooManyElements(maxElements, what);
+    } else if ((unit | CASE_BIT) === OPEN_BRACE) {
+      depth += 1;
+      if (depth > maxDepth) throw tooDeep(maxDepth, what);
+      at = lastSpace(text, at);
+      if ((text.charCodeAt(at + 1) | CASE_BIT) !== CLOSE_BRACE) elements += 1;
+      if (elements > maxElements) throw tooManyElements(maxElements, what);
+    } else if ((unit | CASE_BIT) === CLOSE_BRACE) {
+      depth -= 1;
     }
-    switch (unit) {
-      case QUOTE:
-        at = stringEnd(text, at);
-        break;
-      case COMMA:
-        elements += 1;
-        break;
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        depth += 1;
-        opened = true;
-        if (depth > maxDepth) throw tooDeep(maxDepth, what);
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        depth -= 1;
-        break;
-      default:
-        continue;
-    }
-    if (elements > maxElements) throw tooManyElements(maxElements, what);
   }
-  // A container's only value may be a scalar at the very end of a text that is cut off.
-  if (elements > maxElements) throw tooManyElements(maxElements, what);
+}
+
+/** Index of the last of the whitespace that follows `at`, or `at`. */
+function lastSpace(text: string, at: number): number {
+  let last = at;
+  while (text.charCodeAt(last + 1) <= SPACE) last += 1;
+  return last;
 }
 
 function checkSize(text: string, maxBytes: number, what: string): void {

@@ -10,9 +10,13 @@ const TYPE_TOKEN = /^[a-z0-9_-]+$/;
 const MAX_TYPE_TOKENS = 8;
 const MAX_TYPE_BYTES = 128;
 
-/** Quoted for a message: control characters escaped, long text cut. */
+/** What could steer a terminal or reorder a log line: controls, format characters (bidi), line separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Quoted for a message: all that is not printable escaped, long text cut. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  const cut = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+  return cut.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 }
 
 /** @throws GtpackError `tenant_invalid` */

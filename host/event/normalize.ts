@@ -148,8 +148,8 @@ function idempotencyKeyOf(draft: Draft, what: string): string | undefined {
   const key = draft.idempotency_key ?? undefined;
   if (key === undefined) return undefined;
   if (typeof key !== 'string') throw wrongKind(what, 'idempotency_key', 'a string', key);
-  if (key !== '' && key.length <= 256) return key;
-  throw invalid(`${what}: idempotency_key: 1 to 256 characters were expected; ${key.length} came.`);
+  if (key !== '' && key.length <= 1024) return key;
+  throw invalid(`${what}: idempotency_key: 1 to 1024 characters were expected; ${key.length} came.`);
 }
 
 function newId(context: NormalizeContext): string {
