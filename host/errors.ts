@@ -28,6 +28,7 @@ export const ERROR_CODES = facts({
   event_type_invalid: { blame: 'sender', retryable: false, status: 400 },
   tenant_invalid: { blame: 'sender', retryable: false, status: 400 },
   env_invalid: { blame: 'operator', retryable: false, status: 500 },
+  cloudevent_invalid: { blame: 'sender', retryable: false, status: 400 },
   event_invalid: { blame: 'pack', retryable: false, status: 502 },
   json_invalid: { blame: 'sender', retryable: false, status: 400 },
   json_too_large: { blame: 'sender', retryable: false, status: 413 },
@@ -53,6 +54,10 @@ export const ERROR_CODES = facts({
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },
   bus_locked: { blame: 'operator', retryable: false, status: 500 },
   bus_schema_newer: { blame: 'operator', retryable: false, status: 500 },
+  bus_corrupt: { blame: 'operator', retryable: false, status: 500 },
+  bus_disk_full: { blame: 'operator', retryable: false, status: 500 },
+  bus_unwritable: { blame: 'operator', retryable: false, status: 500 },
+  bus_consumer_taken: { blame: 'host', retryable: false, status: 500 },
 
   // ingress
   route_unknown: { blame: 'sender', retryable: false, status: 404 },
@@ -82,9 +87,67 @@ export const ERROR_CODES = facts({
   control_message_invalid: { blame: 'operator', retryable: false, status: 400 },
   control_connection_lost: { blame: 'host', retryable: true, status: 503 },
 
+  // bundle
+  bundle_invalid: { blame: 'operator', retryable: false, status: 500 },
+  pack_missing: { blame: 'operator', retryable: false, status: 500 },
+  flow_missing: { blame: 'operator', retryable: false, status: 500 },
+  lock_invalid: { blame: 'operator', retryable: false, status: 500 },
+  lock_unwritable: { blame: 'operator', retryable: false, status: 500 },
+  pack_changed: { blame: 'operator', retryable: false, status: 500 },
+  pack_unsigned: { blame: 'operator', retryable: false, status: 500 },
+
   // cli
   bundle_not_found: { blame: 'operator', retryable: false, status: 500 },
   option_invalid: { blame: 'operator', retryable: false, status: 400 },
+
+  // flow
+  flow_invalid: { blame: 'pack', retryable: false, status: 500 },
+  expression_invalid: { blame: 'pack', retryable: false, status: 500 },
+  template_invalid: { blame: 'pack', retryable: false, status: 500 },
+  expression_failed: { blame: 'pack', retryable: false, status: 500 },
+  expression_key_missing: { blame: 'pack', retryable: false, status: 500 },
+  expression_too_costly: { blame: 'pack', retryable: false, status: 500 },
+  flow_unknown: { blame: 'host', retryable: false, status: 500 },
+  flow_changed: { blame: 'operator', retryable: false, status: 500 },
+  flow_too_many_steps: { blame: 'pack', retryable: false, status: 500 },
+  flow_too_many_effects: { blame: 'pack', retryable: false, status: 500 },
+  flow_failed: { blame: 'pack', retryable: false, status: 500 },
+  flow_outputs_too_large: { blame: 'pack', retryable: false, status: 500 },
+  flow_response_invalid: { blame: 'pack', retryable: false, status: 500 },
+  journal_invalid: { blame: 'host', retryable: false, status: 500 },
+
+  // pack: the archive
+  archive_not_zip: { blame: 'pack', retryable: false, status: 500 },
+  archive_truncated: { blame: 'pack', retryable: false, status: 500 },
+  archive_damaged: { blame: 'pack', retryable: false, status: 500 },
+  archive_ambiguous: { blame: 'pack', retryable: false, status: 500 },
+  archive_overlap: { blame: 'pack', retryable: false, status: 500 },
+  archive_path_refused: { blame: 'pack', retryable: false, status: 500 },
+  archive_path_conflict: { blame: 'pack', retryable: false, status: 500 },
+  archive_link_refused: { blame: 'pack', retryable: false, status: 500 },
+  archive_encrypted: { blame: 'pack', retryable: false, status: 500 },
+  archive_compression_unknown: { blame: 'pack', retryable: false, status: 500 },
+  archive_too_large: { blame: 'pack', retryable: false, status: 500 },
+  archive_entry_too_large: { blame: 'pack', retryable: false, status: 500 },
+  archive_too_many_entries: { blame: 'pack', retryable: false, status: 500 },
+  archive_ratio_exceeded: { blame: 'pack', retryable: false, status: 500 },
+  // pack: what the archive holds
+  manifest_missing: { blame: 'pack', retryable: false, status: 500 },
+  manifest_invalid: { blame: 'pack', retryable: false, status: 500 },
+  manifest_unsupported: { blame: 'pack', retryable: false, status: 500 },
+  sbom_missing: { blame: 'pack', retryable: false, status: 500 },
+  sbom_invalid: { blame: 'pack', retryable: false, status: 500 },
+  sbom_mismatch: { blame: 'pack', retryable: false, status: 500 },
+  signature_unverified: { blame: 'pack', retryable: false, status: 500 },
+  pack_text_invalid: { blame: 'pack', retryable: false, status: 500 },
+  pack_component_missing: { blame: 'pack', retryable: false, status: 500 },
+  pack_interface_mismatch: { blame: 'pack', retryable: false, status: 500 },
+  // pack: building one
+  pack_yaml_invalid: { blame: 'pack', retryable: false, status: 500 },
+  pack_source_invalid: { blame: 'pack', retryable: false, status: 500 },
+  pack_compile_failed: { blame: 'pack', retryable: false, status: 500 },
+  pack_compiler_missing: { blame: 'operator', retryable: false, status: 500 },
+  pack_unwritable: { blame: 'operator', retryable: false, status: 500 },
 });
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,0 +1,214 @@
+import { GtpackError } from '../../errors.ts';
+import type { TenantId } from '../../event/names.ts';
+import type {
+  Bus,
+  ConsumeOptions,
+  Consumer,
+  EventMessage,
+  JournalEntry,
+  Receipt,
+  Settlement,
+  TapListener,
+} from '../bus.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Retention } from './retention.ts';
+import { type Scheduler, SYSTEM_SCHEDULER } from './scheduler.ts';
+import { settlementOperation } from './settlement.ts';
+import { type QueueBounds, StoreConnection } from './store-connection.ts';
+import { Taps } from './taps.ts';
+import { memoryBytes } from './tenant-queue.ts';
+
+/**
+ * The embedded bus: one SQLite file, served by a thread of its own.
+ *
+ * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
+ * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
+ * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
+ *
+ * Invariants:
+ * - B1 a promise resolves after the commit that holds its operation, fsynced.
+ * - B2 what is not settled is a row of `pending`; leases are memory only, so a dead process holds nothing back.
+ *   A tenant's queue waits on its own consumer only, and never holds more in memory than its bound.
+ * - B3 a journal entry is in the same transaction as the events it goes with, and outlives them until the event is acknowledged.
+ * - B4 (tenant, id) is unique among the events of the window, by an index.
+ * - B5 a dead letter is written in the transaction that ends the event.
+ */
+export interface EmbeddedBus extends Bus {
+  /** What waits and what died, per tenant; tenants with neither may be left out. */
+  counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
+}
+
+export interface TenantCounts {
+  /** Stored and not settled, in flight included. */
+  readonly pending: number;
+  readonly deadLetters: number;
+}
+
+export interface EmbeddedBusOptions {
+  /** Made when it is missing, with its folder, readable by this user only. */
+  readonly file: string;
+  /** B4: default 24 hours. */
+  readonly dedupeWindowMs?: number;
+  /** How long settled events and finished runs are kept; default, and least, the dedupe window. */
+  readonly retentionMs?: number;
+  /** Bound on the file; past it publishing fails as on a full disk. Default: 64 GiB. */
+  readonly maxFileBytes?: number;
+  /** Operations that may wait for the store; default 10,000. */
+  readonly maxQueuedOperations?: number;
+  /** Text that may wait for the store, two bytes a character; default 64 MiB. */
+  readonly maxQueuedBytes?: number;
+  /** Default: the system's clock and timers. */
+  readonly scheduler?: Scheduler;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const MiB = 1024 * 1024;
+
+/** @throws GtpackError `bus_locked`, `bus_schema_newer`, `bus_corrupt`, `bus_disk_full`, `bus_unwritable` */
+export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<EmbeddedBus> {
+  const { file, dedupeWindowMs = DAY_MS, maxFileBytes = 64 * 1024 * MiB } = options;
+  const { retentionMs = dedupeWindowMs, maxQueuedOperations = 10_000, maxQueuedBytes = 64 * MiB } = options;
+  const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
+  const bounds: QueueBounds = { maxQueuedOperations, maxQueuedBytes };
+  const store = await StoreConnection.open({ file, dedupeWindowMs, maxFileBytes }, scheduler, bounds);
+  return new StoredBus(store, scheduler, Math.max(retentionMs, dedupeWindowMs));
+}
+
+class StoredBus implements EmbeddedBus {
+  readonly #store: StoreConnection;
+  readonly #scheduler: Scheduler;
+  readonly #dispatcher: Dispatcher;
+  readonly #retention: Retention;
+  readonly #taps = new Taps();
+
+  constructor(store: StoreConnection, scheduler: Scheduler, retentionMs: number) {
+    this.#store = store;
+    this.#scheduler = scheduler;
+    this.#dispatcher = new Dispatcher(store, scheduler);
+    this.#retention = new Retention(store, scheduler, retentionMs);
+    store.onBatch = () => this.#taps.flush();
+  }
+
+  publish(
+    tenant: TenantId,
+    messages: readonly EventMessage[],
+    journal: readonly JournalEntry[] = [],
+  ): Promise<Receipt[]> {
+    if (messages.length === 0 && journal.length === 0) return Promise.resolve([]);
+    let bytes = 0;
+    for (const { id, json } of messages) {
+      // SQLite would store U+FFFD for a lone surrogate: two ids would become one, and the text another one.
+      if (!id.isWellFormed() || !json.isWellFormed())
+        return Promise.reject(
+          new GtpackError(
+            'event_invalid',
+            'The event holds half of a surrogate pair; expected Unicode text.',
+          ),
+        );
+      bytes += memoryBytes(json);
+    }
+    for (const { entry } of journal) bytes += memoryBytes(entry);
+    if (!this.#store.hasRoom(bytes))
+      return Promise.reject(
+        new GtpackError('bus_unavailable', 'More waits to be stored than the bus holds in memory.', {
+          cure: 'Send again a little later.',
+        }),
+      );
+    return new Promise((resolve, reject) => {
+      this.#store.submit<'publish'>({ kind: 'publish', tenant, messages, journal }, bytes, (answer) => {
+        if (answer.ok) resolve(this.#stored(tenant, messages, answer.result));
+        else reject(answer.error);
+      });
+    });
+  }
+
+  #stored(tenant: TenantId, messages: readonly EventMessage[], sequences: readonly number[]): Receipt[] {
+    return messages.map((message, index) => {
+      const sequence = sequences[index] ?? 0;
+      if (sequence > 0) {
+        this.#dispatcher.stored(tenant, message, sequence);
+        this.#taps.event(tenant, message);
+      }
+      return { id: message.id, duplicate: sequence === 0 };
+    });
+  }
+
+  consume(tenant: TenantId, options: ConsumeOptions): Promise<Consumer> {
+    const { maxInFlight, onDeliveries } = options;
+    if (!Number.isInteger(maxInFlight) || maxInFlight < 1)
+      return Promise.reject(
+        new RangeError(`maxInFlight: expected a whole number from 1 up, got ${maxInFlight}`),
+      );
+    const queue = this.#dispatcher.queueOf(tenant);
+    if (queue.consumer !== undefined)
+      return Promise.reject(
+        new GtpackError('bus_consumer_taken', `The tenant ${tenant} has a consumer; expected none.`, {
+          cure: 'Stop it before another one starts.',
+        }),
+      );
+    // An object of its own, which tells this consumer from the one before.
+    const consumer: ConsumeOptions = { maxInFlight, onDeliveries };
+    this.#dispatcher.attach(queue, consumer);
+    return Promise.resolve({
+      settle: (settlement) => this.#settle(tenant, settlement),
+      stop: () => {
+        if (queue.consumer === consumer) this.#dispatcher.detach(queue);
+        return Promise.resolve();
+      },
+    });
+  }
+
+  #settle(tenant: TenantId, settlement: Settlement): Promise<void> {
+    const { operation, bytes } = settlementOperation(tenant, settlement, this.#scheduler.now());
+    const queue = this.#dispatcher.queueOf(tenant);
+    const takeBack = this.#dispatcher.unlease(queue, settlement.delivery);
+    return new Promise((resolve, reject) => {
+      this.#store.submit<'ack' | 'nak' | 'dead'>(operation, bytes, (answer) => {
+        if (!answer.ok) {
+          takeBack();
+          reject(answer.error);
+          return;
+        }
+        if (answer.result) {
+          if (operation.kind === 'nak') this.#dispatcher.delayed(queue, operation.availableAt);
+          else queue.pending -= 1;
+          if (operation.kind === 'dead') queue.deadLetters += 1;
+          this.#taps.settled(tenant, settlement);
+        }
+        resolve();
+      });
+    });
+  }
+
+  journals(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {
+    if (runIds.length === 0) return Promise.resolve(new Map());
+    return new Promise((resolve, reject) => {
+      this.#store.submit<'journals'>({ kind: 'journals', runIds }, 0, (answer) => {
+        if (!answer.ok) return reject(answer.error);
+        const found = new Map<string, readonly JournalEntry[]>();
+        for (const [index, runId] of runIds.entries()) {
+          const entries = answer.result[index] ?? [];
+          if (entries.length > 0) found.set(runId, entries);
+        }
+        resolve(found);
+      });
+    });
+  }
+
+  tap(listener: TapListener): () => void {
+    return this.#taps.add(listener);
+  }
+
+  counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
+    const counts = new Map<TenantId, TenantCounts>();
+    for (const { tenant, pending, deadLetters } of this.#dispatcher.queues)
+      counts.set(tenant, { pending, deadLetters });
+    return Promise.resolve(counts);
+  }
+
+  close(): Promise<void> {
+    this.#retention.close();
+    this.#dispatcher.close();
+    return this.#store.close();
+  }
+}

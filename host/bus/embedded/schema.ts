@@ -1,0 +1,73 @@
+/** Marks a database as a bus of ours: "gtpb". */
+export const APPLICATION_ID = 0x67747062;
+
+/**
+ * Forward migrations: the database's `user_version` counts those that were made. Never change one that was released.
+ *
+ * - `events` is written once and never updated: settling touches `pending` only, whose rows are small.
+ * - `events_id` decides duplicates (B4); an event that the window let go of is `superseded` when its id comes again.
+ * - `pending` holds what is not settled: fresh events with `available_at` 0 in order, then retries by their due time.
+ * - `AUTOINCREMENT`, since a position must not be given again after retention deleted the last row.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    stored_at INTEGER NOT NULL,
+    superseded INTEGER NOT NULL DEFAULT 0,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    schedule TEXT,
+    json TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX events_id ON events (tenant, id) WHERE superseded = 0;
+
+  CREATE TABLE pending (
+    tenant TEXT NOT NULL,
+    available_at INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    PRIMARY KEY (tenant, available_at, sequence)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX pending_retries ON pending (sequence) WHERE available_at > 0;
+
+  CREATE TABLE journal (
+    run_id TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    entry TEXT NOT NULL,
+    PRIMARY KEY (run_id, ordinal)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE runs (
+    number INTEGER PRIMARY KEY,
+    finished_at INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    status TEXT NOT NULL,
+    result_json TEXT NOT NULL,
+    journal_json TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE dead_letters (
+    tenant TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL,
+    died_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    schedule TEXT,
+    reason TEXT NOT NULL,
+    event_json TEXT NOT NULL,
+    runs_json TEXT NOT NULL,
+    PRIMARY KEY (tenant, sequence)
+  ) STRICT;
+  `,
+];

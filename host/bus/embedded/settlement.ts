@@ -1,0 +1,59 @@
+import type { TenantId } from '../../event/names.ts';
+import type { RunRecord, Settlement } from '../bus.ts';
+import { memoryBytes } from './tenant-queue.ts';
+import type { OperationOf } from './wire.ts';
+
+/** Longest time that a delivery is put off: more than any backoff, and still an instant that a clock knows. */
+const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
+
+interface Settling {
+  readonly operation: OperationOf<'ack' | 'nak' | 'dead'>;
+  readonly bytes: number;
+}
+
+/** The operation that stores a settlement. */
+export function settlementOperation(tenant: TenantId, settlement: Settlement, now: number): Settling {
+  const { sequence, id, type, attempt } = settlement.delivery;
+  const event = { tenant, sequence, id, type, attempt };
+  switch (settlement.kind) {
+    case 'ack':
+      return {
+        operation: { kind: 'ack', event, runs: settlement.runs },
+        bytes: bytesOf(settlement.runs),
+      };
+    case 'nak': {
+      const delayMs = Math.min(Math.max(settlement.delayMs, 0), MAX_DELAY_MS);
+      // 0 stands for a fresh event.
+      const availableAt = Math.max(Math.ceil(now + delayMs), 1);
+      return { operation: { kind: 'nak', event, availableAt }, bytes: 0 };
+    }
+    case 'dead': {
+      const { reason, runs } = settlement;
+      const runsJson = runsText(runs);
+      return {
+        operation: { kind: 'dead', event, reason, runs, runsJson },
+        bytes: bytesOf(runs) + memoryBytes(runsJson),
+      };
+    }
+  }
+}
+
+/** The dead letter as JSON text (B5). The texts inside are passed on as they are. */
+export function deadLetterJson(settlement: Extract<Settlement, { kind: 'dead' }>): string {
+  const { delivery, reason, runs } = settlement;
+  return `{"event":${delivery.json},"reason":${JSON.stringify(reason)},"attempts":${delivery.attempt},"runs":${runsText(runs)}}`;
+}
+
+function runsText(runs: readonly RunRecord[]): string {
+  const texts = runs.map(
+    ({ runId, flow, status, journalJson }) =>
+      `{"run_id":${JSON.stringify(runId)},"flow":${JSON.stringify(flow)},"status":"${status}","journal":${journalJson}}`,
+  );
+  return `[${texts.join(',')}]`;
+}
+
+function bytesOf(runs: readonly RunRecord[]): number {
+  let bytes = 0;
+  for (const { resultJson, journalJson } of runs) bytes += memoryBytes(resultJson) + memoryBytes(journalJson);
+  return bytes;
+}

@@ -1,0 +1,57 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+export type Statements = ReturnType<typeof prepareStatements>;
+
+/** Everything the store says to SQLite while it serves, prepared once. */
+export function prepareStatements(database: DatabaseSync) {
+  const sql = (text: string): StatementSync => database.prepare(text);
+  return {
+    begin: sql('BEGIN IMMEDIATE'),
+    commit: sql('COMMIT'),
+    rollback: sql('ROLLBACK'),
+    savepoint: sql('SAVEPOINT operation'),
+    release: sql('RELEASE operation'),
+    undo: sql('ROLLBACK TO operation'),
+
+    countPending: sql('SELECT tenant, count(*) AS total FROM pending GROUP BY tenant'),
+    countDeadLetters: sql('SELECT tenant, count(*) AS total FROM dead_letters GROUP BY tenant'),
+    lastSequence: sql("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
+
+    insertEvent: sql(
+      `INSERT INTO events (stored_at, tenant, id, type, schedule, json) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (tenant, id) WHERE superseded = 0 DO NOTHING`,
+    ),
+    supersede: sql(
+      'UPDATE events SET superseded = 1 WHERE tenant = ? AND id = ? AND superseded = 0 AND stored_at <= ?',
+    ),
+    readEvent: sql('SELECT id, type, schedule, json FROM events WHERE sequence = ?'),
+
+    insertPending: sql('INSERT INTO pending (tenant, available_at, sequence, attempts) VALUES (?, ?, ?, ?)'),
+    deleteFresh: sql('DELETE FROM pending WHERE tenant = ? AND available_at = 0 AND sequence = ?'),
+    deleteRetry: sql('DELETE FROM pending WHERE sequence = ? AND available_at > 0'),
+    fresh: sql(
+      'SELECT sequence FROM pending WHERE tenant = ? AND available_at = 0 AND sequence > ? ORDER BY sequence',
+    ),
+    retries: sql(
+      `SELECT sequence, available_at, attempts FROM pending WHERE tenant = ? AND available_at > 0
+       ORDER BY available_at, sequence`,
+    ),
+
+    recordEntry: sql(
+      `INSERT INTO journal (run_id, ordinal, tenant, recorded_at, entry) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (run_id, ordinal) DO UPDATE SET recorded_at = excluded.recorded_at, entry = excluded.entry`,
+    ),
+    readJournal: sql('SELECT ordinal, entry FROM journal WHERE run_id = ? ORDER BY ordinal'),
+    forgetJournal: sql('DELETE FROM journal WHERE run_id = ?'),
+
+    insertRun: sql(
+      `INSERT INTO runs (finished_at, tenant, sequence, event_id, event_type, run_id, flow, status, result_json,
+         journal_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    insertDeadLetter: sql(
+      `INSERT INTO dead_letters (tenant, sequence, stored_at, died_at, attempts, id, type, schedule, reason, event_json,
+         runs_json)
+       SELECT tenant, sequence, stored_at, ?, ?, id, type, schedule, ?, json, ? FROM events WHERE sequence = ?`,
+    ),
+  };
+}

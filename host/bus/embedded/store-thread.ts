@@ -1,0 +1,36 @@
+import type { MessagePort } from 'node:worker_threads';
+import { closeDatabase, openDatabase } from './database.ts';
+import { openProblem } from './fault.ts';
+import { Store } from './store.ts';
+import type { StoreReply, StoreRequest, StoreSetup } from './wire.ts';
+
+/** Serves a store over a port until it is told to close. */
+export function serveStore(port: MessagePort, setup: StoreSetup, pid: number): void {
+  const reply = (message: StoreReply): void => port.postMessage(message);
+  const opening = openDatabase(setup, pid);
+  if (!opening.ok) {
+    reply({ kind: 'refused', problem: opening.problem });
+    return;
+  }
+  const { database } = opening;
+  let store: Store;
+  try {
+    store = new Store(database, setup.dedupeWindowMs);
+    reply({ kind: 'opened', contents: store.contents() });
+  } catch (thrown) {
+    closeDatabase(database, setup.file);
+    reply({ kind: 'refused', problem: openProblem(thrown, setup.file, undefined) });
+    return;
+  }
+  port.on('message', (request: StoreRequest) => {
+    switch (request.kind) {
+      case 'batch':
+        reply(store.execute(request.operations, request.now));
+        break;
+      case 'close':
+        port.close();
+        closeDatabase(database, setup.file);
+        break;
+    }
+  });
+}

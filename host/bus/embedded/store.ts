@@ -1,0 +1,223 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { TenantId } from '../../event/names.ts';
+import type { JournalEntry, RunRecord } from '../bus.ts';
+import { isFatalFault, isStorageFault } from './fault.ts';
+import { prepareStatements, type Statements } from './statements.ts';
+import { Sweep } from './sweep.ts';
+import type {
+  Operation,
+  OperationOf,
+  Outcome,
+  Pulled,
+  Results,
+  SettledEvent,
+  StoreContents,
+  StoredEvent,
+  StoreReply,
+} from './wire.ts';
+
+/** A pull stops after this much JSON, so that one tenant's large events do not hold up a commit. */
+const MAX_PULLED_BYTES = 1024 * 1024;
+
+/** Carries out batches of operations on the database, one transaction each. Runs in the store's thread. */
+export class Store {
+  readonly #database: DatabaseSync;
+  readonly #statements: Statements;
+  readonly #sweep: Sweep;
+  readonly #dedupeWindowMs: number;
+
+  constructor(database: DatabaseSync, dedupeWindowMs: number) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#sweep = new Sweep(database);
+    this.#dedupeWindowMs = dedupeWindowMs;
+  }
+
+  /** Counts what is there; run once, when the store is opened. */
+  contents(): StoreContents {
+    const tenants = new Map<string, { pending: number; deadLetters: number }>();
+    const countsOf = (name: string): { pending: number; deadLetters: number } => {
+      const counts = tenants.get(name) ?? { pending: 0, deadLetters: 0 };
+      tenants.set(name, counts);
+      return counts;
+    };
+    for (const row of this.#statements.countPending.all())
+      countsOf(row.tenant as string).pending = row.total as number;
+    for (const row of this.#statements.countDeadLetters.all())
+      countsOf(row.tenant as string).deadLetters = row.total as number;
+    return {
+      lastSequence: (this.#statements.lastSequence.get()?.seq as number | undefined) ?? 0,
+      tenants: [...tenants].map(([tenant, counts]) => ({ tenant: tenant as TenantId, ...counts })),
+    };
+  }
+
+  /** One transaction. An operation that fails stores nothing and fails no other; a fault of the storage fails all. */
+  execute(operations: readonly Operation[], now: number): StoreReply {
+    const { begin, commit, savepoint, release, undo, rollback } = this.#statements;
+    try {
+      begin.run();
+      const outcomes: Outcome[] = [];
+      for (const operation of operations) {
+        savepoint.run();
+        try {
+          outcomes.push({ ok: true, result: this.#perform(operation, now) });
+        } catch (thrown) {
+          if (isStorageFault(thrown) || !this.#database.isTransaction) throw thrown;
+          undo.run();
+          outcomes.push({ ok: false, reason: reasonOf(thrown) });
+        }
+        release.run();
+      }
+      commit.run();
+      return { kind: 'committed', outcomes };
+    } catch (thrown) {
+      let fatal = isFatalFault(thrown);
+      try {
+        if (this.#database.isTransaction) rollback.run();
+      } catch {
+        fatal = true; // What the open transaction holds is not known any more.
+      }
+      return { kind: 'aborted', reason: reasonOf(thrown), fatal };
+    }
+  }
+
+  #perform(operation: Operation, now: number): Results[Operation['kind']] {
+    switch (operation.kind) {
+      case 'publish':
+        return this.#publish(operation, now);
+      case 'ack':
+        return this.#ack(operation, now);
+      case 'nak':
+        return this.#nak(operation);
+      case 'dead':
+        return this.#bury(operation, now);
+      case 'pull':
+        return this.#pull(operation, now);
+      case 'journals':
+        return operation.runIds.map((runId) => this.#journalOf(runId));
+      case 'sweep':
+        return this.#sweep.step(operation.storedBefore);
+    }
+  }
+
+  #publish({ tenant, messages, journal }: OperationOf<'publish'>, now: number): number[] {
+    const { insertEvent, supersede, insertPending, recordEntry } = this.#statements;
+    const sequences: number[] = [];
+    for (const { id, type, json, schedule } of messages) {
+      const values = [now, tenant, id, type, schedule ?? null, json] as const;
+      let inserted = insertEvent.run(...values);
+      // B4: taken within the window, the id is a duplicate; an older one makes room.
+      if (inserted.changes === 0 && supersede.run(tenant, id, now - this.#dedupeWindowMs).changes === 1)
+        inserted = insertEvent.run(...values);
+      const sequence = inserted.changes === 1 ? Number(inserted.lastInsertRowid) : 0;
+      if (sequence > 0) insertPending.run(tenant, 0, sequence, 0);
+      sequences.push(sequence);
+    }
+    for (const { runId, ordinal, entry } of journal) recordEntry.run(runId, ordinal, tenant, now, entry);
+    return sequences;
+  }
+
+  #ack({ event, runs }: OperationOf<'ack'>, now: number): boolean {
+    if (!this.#unpend(event)) return false;
+    this.#storeRuns(event, runs, now);
+    // The finished run carries its journal; the same id outside the window must start afresh.
+    for (const { runId } of runs) this.#statements.forgetJournal.run(runId);
+    return true;
+  }
+
+  #nak({ event, availableAt }: OperationOf<'nak'>): boolean {
+    if (!this.#unpend(event)) return false;
+    this.#statements.insertPending.run(event.tenant, availableAt, event.sequence, event.attempt);
+    return true;
+  }
+
+  /** Entries of the event's runs stay in `journal`: a replay continues after them (B3, B5). */
+  #bury({ event, reason, runs, runsJson }: OperationOf<'dead'>, now: number): boolean {
+    if (!this.#unpend(event)) return false;
+    this.#storeRuns(event, runs, now);
+    this.#statements.insertDeadLetter.run(now, event.attempt, reason, runsJson, event.sequence);
+    return true;
+  }
+
+  #unpend({ tenant, sequence }: SettledEvent): boolean {
+    const { deleteFresh, deleteRetry } = this.#statements;
+    return deleteFresh.run(tenant, sequence).changes === 1 || deleteRetry.run(sequence).changes === 1;
+  }
+
+  #storeRuns(event: SettledEvent, runs: readonly RunRecord[], now: number): void {
+    const { tenant, sequence, id, type } = event;
+    for (const { runId, flow, status, resultJson, journalJson } of runs)
+      this.#statements.insertRun.run(
+        now,
+        tenant,
+        sequence,
+        id,
+        type,
+        runId,
+        flow,
+        status,
+        resultJson,
+        journalJson,
+      );
+  }
+
+  #pull({ tenant, after, limit, leasedRetries }: OperationOf<'pull'>, now: number): Pulled {
+    const events: StoredEvent[] = [];
+    const leased = new Set(leasedRetries);
+    let bytes = 0;
+    const isFull = (): boolean => events.length >= limit || bytes >= MAX_PULLED_BYTES;
+    const take = (sequence: number, attempts: number): void => {
+      const event = this.#read(sequence, attempts);
+      bytes += event.json.length;
+      events.push(event);
+    };
+
+    let nextDue: number | null = null;
+    for (const row of this.#statements.retries.iterate(tenant)) {
+      const sequence = row.sequence as number;
+      const availableAt = row.available_at as number;
+      if (leased.has(sequence)) continue;
+      if (availableAt > now || isFull()) {
+        nextDue = availableAt;
+        break;
+      }
+      take(sequence, row.attempts as number);
+    }
+
+    let more = false;
+    if (after !== null)
+      for (const row of this.#statements.fresh.iterate(tenant, after)) {
+        if (isFull()) {
+          more = true;
+          break;
+        }
+        take(row.sequence as number, 0);
+      }
+    return { events, more, nextDue };
+  }
+
+  #read(sequence: number, attempts: number): StoredEvent {
+    const row = this.#statements.readEvent.get(sequence);
+    if (row === undefined) throw new Error(`event ${sequence} is pending and not stored`);
+    const event = {
+      sequence,
+      attempt: attempts + 1,
+      id: row.id as string,
+      type: row.type as StoredEvent['type'],
+      json: row.json as string,
+    };
+    return row.schedule === null ? event : { ...event, schedule: row.schedule as string };
+  }
+
+  #journalOf(runId: string): JournalEntry[] {
+    return this.#statements.readJournal.all(runId).map((row) => ({
+      runId,
+      ordinal: row.ordinal as number,
+      entry: row.entry as string,
+    }));
+  }
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

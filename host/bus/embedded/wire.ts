@@ -1,0 +1,124 @@
+import type { ErrorCode } from '../../errors.ts';
+import type { TenantId } from '../../event/names.ts';
+import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
+
+/**
+ * The wire between the main side and the store's thread: one message a batch, each way, one transaction a batch.
+ * Outcomes come in the order of the operations.
+ */
+
+/** Handed to the thread when it starts. */
+export interface StoreSetup {
+  readonly file: string;
+  readonly dedupeWindowMs: number;
+  /** Bound on the database file; past it the store answers as on a full disk. */
+  readonly maxFileBytes: number;
+}
+
+/** Main side → store. */
+export type StoreRequest =
+  /** `now` is the main side's clock, in milliseconds since the Unix epoch. */
+  | { readonly kind: 'batch'; readonly now: number; readonly operations: readonly Operation[] }
+  | { readonly kind: 'close' };
+
+/** Store → main side. */
+export type StoreReply =
+  | { readonly kind: 'opened'; readonly contents: StoreContents }
+  /** The file cannot be served; the thread ends. */
+  | { readonly kind: 'refused'; readonly problem: StoreProblem }
+  | { readonly kind: 'committed'; readonly outcomes: readonly Outcome[] }
+  /** Nothing of the batch was stored. After a `fatal` one the store does nothing more. */
+  | { readonly kind: 'aborted'; readonly reason: string; readonly fatal: boolean };
+
+export interface StoreProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly cure: string;
+  readonly file: string;
+}
+
+/** What the store held when it was opened. */
+export interface StoreContents {
+  /** Highest position ever given; 0 for a new store. */
+  readonly lastSequence: number;
+  readonly tenants: readonly StoredTenant[];
+}
+
+export interface StoredTenant {
+  readonly tenant: TenantId;
+  readonly pending: number;
+  readonly deadLetters: number;
+}
+
+export type Operation =
+  | {
+      readonly kind: 'publish';
+      readonly tenant: TenantId;
+      readonly messages: readonly EventMessage[];
+      readonly journal: readonly JournalEntry[];
+    }
+  | { readonly kind: 'ack'; readonly event: SettledEvent; readonly runs: readonly RunRecord[] }
+  | { readonly kind: 'nak'; readonly event: SettledEvent; readonly availableAt: number }
+  | {
+      readonly kind: 'dead';
+      readonly event: SettledEvent;
+      readonly reason: string;
+      readonly runs: readonly RunRecord[];
+      /** The runs with their journals as JSON text of an array. */
+      readonly runsJson: string;
+    }
+  | {
+      readonly kind: 'pull';
+      readonly tenant: TenantId;
+      /** Fresh events are read past this position; null reads due retries only. */
+      readonly after: number | null;
+      readonly limit: number;
+      /** Retries that are in flight. */
+      readonly leasedRetries: readonly number[];
+    }
+  | { readonly kind: 'journals'; readonly runIds: readonly string[] }
+  | { readonly kind: 'sweep'; readonly storedBefore: number };
+
+export interface SettledEvent {
+  readonly tenant: TenantId;
+  readonly sequence: number;
+  readonly id: string;
+  readonly type: string;
+  readonly attempt: number;
+}
+
+/** What each kind of operation answers. */
+export interface Results {
+  /** The position of each message; 0 where the id was stored before. */
+  readonly publish: readonly number[];
+  /** False if the event was settled before. */
+  readonly ack: boolean;
+  readonly nak: boolean;
+  readonly dead: boolean;
+  readonly pull: Pulled;
+  /** Entries of each run id asked for, in order. */
+  readonly journals: readonly (readonly JournalEntry[])[];
+  /** Whether there is more to sweep. */
+  readonly sweep: boolean;
+}
+
+export interface Pulled {
+  readonly events: readonly StoredEvent[];
+  /** Fresh events lie past the ones that were read. */
+  readonly more: boolean;
+  /** When the nearest retry that is neither in flight nor in `events` is due; null without one. */
+  readonly nextDue: number | null;
+}
+
+export interface StoredEvent extends EventMessage {
+  readonly sequence: number;
+  readonly attempt: number;
+}
+
+export type OperationKind = Operation['kind'];
+export type OperationOf<K extends OperationKind> = Extract<Operation, { readonly kind: K }>;
+
+/** The outcome of one operation; a failed one stored nothing and failed no other. */
+export type Outcome<K extends OperationKind = OperationKind> =
+  | { readonly ok: true; readonly result: Results[K] }
+  | { readonly ok: false; readonly reason: string };
