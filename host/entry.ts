@@ -12,5 +12,5 @@ export function entryUrl(name: EntryName): URL {
   return new URL(`./entry/${name}${extension}`, import.meta.url);
 }
 
-/** The folder that holds the host's own code: all that a cell host may read, besides its dependencies. */
+/** The folder that holds the host's own code. */
 export const hostFolder: string = fileURLToPath(new URL('.', import.meta.url));

@@ -1,31 +1,34 @@
 import type { GuestProblem, LogLevel, PluginExport } from '../contract.ts';
 
 /**
- * What a plugin is to the cell, whichever kind it is. Data crosses as one JSON text a call. An instance serves one
- * call at a time; the pool sees to that and to disposal.
+ * What a plugin is to the cell, whichever kind it is. Data crosses as one JSON text a call. An instance serves one call
+ * at a time; the pool sees to that and to disposal.
  */
+export interface PluginModule {
+  /** Runs guest code: initializers and start functions. @throws whatever the guest's start threw */
+  instantiate(imports: GuestImports): PluginInstance;
+}
+
+/** One instantiated guest. */
+export interface PluginInstance {
+  /**
+   * `operation` is given for `invoke` only. Any throw means that the instance must be dropped: a trap, a lie about its
+   * memory, or an exception that is not the guest's own typed error.
+   */
+  call(name: PluginExport, input: string, operation?: string): GuestReply;
+  /** Sum of the actual sizes of its linear memories. */
+  memoryBytes(): number;
+}
 
 export type GuestReply =
   | { readonly kind: 'ok'; readonly json: string }
   | { readonly kind: 'problem'; readonly problem: GuestProblem };
 
-/** One instantiated guest. Any throw from `call` means that the instance must be dropped. */
-export interface PluginInstance {
-  /** `operation` is given for `invoke` only. */
-  call(name: PluginExport, input: string, operation?: string): GuestReply | Promise<GuestReply>;
-  /** Sum of the actual sizes of its linear memories. */
-  memoryBytes(): number;
-}
-
-/** A compiled plugin that instances are made from. */
-export interface PluginModule {
-  readonly kind: 'component' | 'assemblyscript';
-  instantiate(imports: GuestImports): Promise<PluginInstance>;
-}
-
-/** Host functions a guest is linked with. They return; they never throw into a guest. */
+/** Host functions a guest is linked with: those that it was granted, no others. They never throw into a guest. */
 export interface GuestImports {
-  /** The provider's `config` of the bundle as JSON text. */
   readonly config?: () => string;
   readonly log?: (level: LogLevel, message: string) => void;
 }
+
+/** What a guest's reply may be long. */
+export const MAX_REPLY_BYTES = 8 * 1024 * 1024;

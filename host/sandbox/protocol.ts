@@ -4,8 +4,8 @@ import type { GuestProblem, LogLevel, PluginExport, PluginImport } from '../cont
  * The wire between the main process, a cell host (child process) and its cells (workers).
  *
  * Over both hops, in both directions, what travels is an array of these messages: a batch. The cell host's main thread
- * reads `cell` and passes the rest on; it looks into nothing else. Everything a guest wrote travels as text that the
- * main process does not parse.
+ * passes what is for a cell on without looking into it. Everything a guest wrote travels as text that the main process
+ * does not parse.
  */
 
 /** Main process → cell host. */
@@ -13,46 +13,45 @@ export type HostMessage =
   /** Bytes of a core module; compiled once for all cells of this cell host, under its digest. */
   | { readonly kind: 'module'; readonly digest: string; readonly bytes: Uint8Array }
   | { readonly kind: 'open'; readonly cell: number; readonly spec: CellSpec }
-  | { readonly kind: 'job'; readonly cell: number; readonly id: number; readonly job: Job }
-  | {
-      readonly kind: 'effect_answer';
-      readonly cell: number;
-      readonly call: number;
-      readonly answer: EffectAnswer;
-    }
-  /** Ends the cell; its open jobs were already failed by the sender of this. */
+  | { readonly kind: 'cell'; readonly cell: number; readonly messages: CellMessage[] }
+  /** Ends the cell; the sender of this has settled its open jobs. */
   | { readonly kind: 'close'; readonly cell: number };
 
 /** Cell host → main process. */
 export type CellHostMessage =
   | { readonly kind: 'heartbeat' }
-  | { readonly kind: 'opened'; readonly cell: number }
-  | { readonly kind: 'job_done'; readonly cell: number; readonly id: number; readonly result: JobResult }
-  | { readonly kind: 'effect'; readonly cell: number; readonly call: number; readonly effect: Effect }
+  | { readonly kind: 'cell'; readonly cell: number; readonly messages: CellReport[] }
+  | { readonly kind: 'cell_lost'; readonly cell: number; readonly loss: CellLoss };
+
+/** Main process → cell, by way of its cell host. */
+export type CellMessage =
+  | { readonly kind: 'job'; readonly id: number; readonly job: Job }
+  | { readonly kind: 'effect_answer'; readonly call: number; readonly answer: EffectAnswer };
+
+/** Cell → main process, by way of its cell host. */
+export type CellReport =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'job_done'; readonly id: number; readonly result: JobResult }
+  | { readonly kind: 'effect'; readonly call: number; readonly effect: Effect }
   /** A flow answers the webhook that waits for this event. */
-  | { readonly kind: 'respond'; readonly cell: number; readonly eventId: string; readonly answer: HttpAnswer }
-  | {
-      readonly kind: 'log';
-      readonly cell: number;
-      readonly provider: string;
-      readonly level: LogLevel;
-      readonly message: string;
-    }
-  /** The cell is gone: crashed, or ended by the supervisor for what `job` did. */
-  | {
-      readonly kind: 'cell_lost';
-      readonly cell: number;
-      readonly reason: CellLossReason;
-      readonly guilty?: Guilt;
-    };
+  | { readonly kind: 'respond'; readonly eventId: string; readonly answer: HttpAnswer }
+  /** `source` is a provider's id or `flow:<name>`. */
+  | { readonly kind: 'log'; readonly source: string; readonly level: LogLevel; readonly message: string };
 
-export type CellLossReason = 'overrun' | 'memory' | 'crash' | 'open_failed';
+/** Supervisor → a worker that is to become a cell; the first message that it gets. */
+export interface CellStart {
+  readonly spec: CellSpec;
+  readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  /** The slot in which the cell tells its supervisor what it runs; see watch.ts. */
+  readonly watch: SharedArrayBuffer;
+}
 
-/** Whose code was running when a cell was ended. */
-export interface Guilt {
-  /** The job that the guilty call served; its sender gets the error, all others of the cell are redelivered. */
-  readonly job: number;
+/** Why a cell is gone. */
+export interface CellLoss {
+  readonly reason: 'overrun' | 'crash' | 'open_failed';
   readonly detail: string;
+  /** The job whose code was running: its sender gets the error, all others of the cell are redelivered. */
+  readonly job: number | null;
 }
 
 /** All that a tenant's cell is made of. */
@@ -61,6 +60,8 @@ export interface CellSpec {
   readonly providers: readonly ProviderSpec[];
   /** What the flow executor was given for this tenant; opaque to the sandbox. */
   readonly program: unknown;
+  /** Digests of the modules that the program needs besides the providers' own. */
+  readonly programModules: readonly string[];
   readonly limits: CellLimits;
 }
 

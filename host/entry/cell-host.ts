@@ -1,0 +1,12 @@
+import { entryUrl } from '../entry.ts';
+import type { HostMessage } from '../sandbox/protocol.ts';
+import { Supervisor } from '../sandbox/supervisor.ts';
+
+/** Entry of a cell host: a child process that was started without files, network, environment or children. */
+const supervisor = new Supervisor({
+  cellEntry: entryUrl('cell'),
+  send: (batch) => process.send?.(batch),
+});
+process.on('message', (batch: HostMessage[]) => supervisor.receive(batch));
+// The main process is gone: nobody is left to work for.
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,168 @@
+import { LOG_LEVELS, type LogLevel, PLUGIN_PACKAGE, PLUGIN_VERSION, type PluginExport } from '../contract.ts';
+import { GtpackError } from '../errors.ts';
+import { type AssemblyScriptRuntime, GuestMemory } from './guest-memory.ts';
+import { readGuestProblem } from './guest-problem.ts';
+import {
+  type GuestImports,
+  type GuestReply,
+  MAX_REPLY_BYTES,
+  type PluginInstance,
+  type PluginModule,
+} from './plugin.ts';
+
+const OK_PREFIX = '{"ok":';
+/** UTF-16 takes two bytes a character. */
+const MAX_STRING_BYTES = MAX_REPLY_BYTES * 2;
+
+/** A core module made by AssemblyScript against the ABI of sdk/assemblyscript. */
+export class AssemblyScriptPlugin implements PluginModule {
+  readonly #module: WebAssembly.Module;
+
+  constructor(module: WebAssembly.Module) {
+    this.#module = module;
+  }
+
+  instantiate(imports: GuestImports): PluginInstance {
+    return new AssemblyScriptInstance(this.#module, imports);
+  }
+}
+
+class AssemblyScriptInstance implements PluginInstance {
+  readonly #exports: WebAssembly.Exports;
+  readonly #memory: GuestMemory;
+  /** What went wrong inside a host function. Those return, since a guest could catch a throw; the call fails after it. */
+  #fault: Error | undefined;
+
+  constructor(module: WebAssembly.Module, imports: GuestImports) {
+    // Host functions may be called by the start function, before there are exports to read from.
+    const { exports } = this.#enter(() => new WebAssembly.Instance(module, this.#linked(imports)));
+    this.#exports = exports;
+    this.#memory = new GuestMemory(runtimeOf(exports), MAX_STRING_BYTES);
+  }
+
+  call(name: PluginExport, input: string, operation?: string): GuestReply {
+    const entry = this.#exports[name];
+    if (typeof entry !== 'function') {
+      throw new GtpackError('guest_export_missing', `The plugin exports no function ${name}.`);
+    }
+    const texts = operation === undefined ? [input] : [operation, input];
+    const reply = this.#enter(() => {
+      const pointers = texts.map((text) => this.#memory.write(text));
+      const text = this.#memory.read(entry(...pointers));
+      for (const pointer of pointers) this.#memory.release(pointer);
+      return text;
+    });
+    return parseEnvelope(reply);
+  }
+
+  memoryBytes(): number {
+    return this.#memory.byteLength;
+  }
+
+  #linked({ config, log }: GuestImports): WebAssembly.Imports {
+    const linked: WebAssembly.Imports = {
+      env: { abort: (message: number, _file: number, line: number) => this.#abort(message, line) },
+    };
+    if (config !== undefined) {
+      linked[importName('config')] = { get: () => this.#give(config()) };
+    }
+    if (log !== undefined) {
+      linked[importName('log')] = {
+        write: (level: number, message: number) =>
+          this.#take(() => log(levelOf(this.#memory.read(level)), this.#memory.read(message))),
+      };
+    }
+    return linked;
+  }
+
+  /** A text for the guest. Between this and the guest's next instruction nothing can collect it. */
+  #give(text: string): number {
+    return (
+      this.#take(() => {
+        const pointer = this.#memory.write(text);
+        this.#memory.release(pointer);
+        return pointer;
+      }) ?? 0
+    );
+  }
+
+  #take<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#fault ??= error instanceof Error ? error : new Error(String(error));
+      return undefined;
+    }
+  }
+
+  /** Returns to the guest, whose next instruction is `unreachable`. */
+  #abort(message: number, line: number): void {
+    const text = message === 0 ? 'abort' : (this.#take(() => this.#memory.read(message)) ?? 'abort');
+    this.#fault ??= new GtpackError(
+      'guest_trap',
+      `The plugin aborted: ${text.slice(0, 500)} (line ${line}).`,
+    );
+  }
+
+  /** Prefers what a host function saw to the trap that followed from it. */
+  #enter<T>(work: () => T): T {
+    let result: T;
+    try {
+      result = work();
+    } catch (trap) {
+      throw this.#fault ?? trap;
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+    return result;
+  }
+}
+
+function importName(name: string): string {
+  return `${PLUGIN_PACKAGE}/${name}@${PLUGIN_VERSION}`;
+}
+
+function levelOf(text: string): LogLevel {
+  return LOG_LEVELS.find((level) => level === text) ?? 'info';
+}
+
+function runtimeOf(exports: WebAssembly.Exports): AssemblyScriptRuntime {
+  const { memory, __new, __pin, __unpin } = exports;
+  if (
+    !(memory instanceof WebAssembly.Memory) ||
+    typeof __new !== 'function' ||
+    typeof __pin !== 'function' ||
+    typeof __unpin !== 'function'
+  ) {
+    throw new GtpackError(
+      'guest_export_missing',
+      'The module does not export memory, __new, __pin and __unpin.',
+      { cure: 'Compile it with --exportRuntime.' },
+    );
+  }
+  return { memory, __new, __pin, __unpin } as unknown as AssemblyScriptRuntime;
+}
+
+/** `{"ok":…}` is passed on as the text inside it, unparsed: whoever uses it bounds and parses it once. */
+function parseEnvelope(reply: string): GuestReply {
+  if (reply.startsWith(OK_PREFIX) && reply.endsWith('}')) {
+    return { kind: 'ok', json: reply.slice(OK_PREFIX.length, -1) };
+  }
+  if (reply.startsWith('{"err":') && reply.length <= MAX_PROBLEM_CHARACTERS) {
+    const problem = readGuestProblem(parseProblem(reply));
+    if (problem !== undefined) return { kind: 'problem', problem };
+  }
+  throw new GtpackError(
+    'guest_output_invalid',
+    'The plugin returned neither {"ok":…} nor {"err":{"code","message","retryable"}}.',
+  );
+}
+
+const MAX_PROBLEM_CHARACTERS = 16_384;
+
+function parseProblem(reply: string): unknown {
+  try {
+    return (JSON.parse(reply) as { err: unknown }).err;
+  } catch {
+    return undefined;
+  }
+}

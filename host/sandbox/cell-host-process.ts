@@ -1,0 +1,138 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { entryUrl, hostFolder } from '../entry.ts';
+import { GtpackError } from '../errors.ts';
+import { CellOutbox, Outbox } from './outbox.ts';
+import type { CellHostMessage, CellMessage, HostMessage } from './protocol.ts';
+
+/** Looks at a silent cell host before it is ended: its heartbeat comes every half second. */
+const MAX_SILENT_LOOKS = 10;
+const LOOK_EVERY_MS = 1000;
+/** What a dying process writes (V8's last words) is worth this much of a log. */
+const MAX_STDERR_CHARACTERS = 4096;
+
+export interface CellHostListener {
+  onBatch(host: CellHostProcess, batch: readonly CellHostMessage[]): void;
+  /** The process is gone, with all its cells. */
+  onLost(host: CellHostProcess, detail: string): void;
+}
+
+/**
+ * A child process that holds cells. It starts with an empty environment and under Node's permission model: it reads the
+ * host's own code and its libraries, and reaches no other file, no network, no child process and no native addon.
+ */
+export class CellHostProcess {
+  readonly #child: ChildProcess;
+  readonly #controls: Outbox<HostMessage>;
+  readonly #cells: CellOutbox<CellMessage>;
+  readonly #sentModules = new Set<string>();
+  readonly #exited: Promise<void>;
+  readonly #watch: NodeJS.Timeout;
+  #silentLooks = 0;
+  #stderr = '';
+
+  constructor(listener: CellHostListener) {
+    const child = fork(entryUrl('cell-host'), [], {
+      execArgv: lockdownFlags(),
+      env: {},
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#child = child;
+    const send = (batch: HostMessage[]): void => {
+      // A failed send means that the process is ending; its exit tells the rest.
+      if (child.connected) child.send(batch, () => undefined);
+    };
+    this.#controls = new Outbox(send);
+    this.#cells = new CellOutbox((groups) => {
+      // Opens and modules go before what is for the cells that they open.
+      this.#controls.flush();
+      send(groups.map(({ cell, messages }) => ({ kind: 'cell', cell, messages })));
+    });
+    child.on('message', (batch: CellHostMessage[]) => {
+      this.#silentLooks = 0;
+      listener.onBatch(this, batch);
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARACTERS);
+    });
+    child.on('error', () => undefined);
+    this.#watch = setInterval(() => {
+      this.#silentLooks += 1;
+      if (this.#silentLooks > MAX_SILENT_LOOKS) this.kill();
+    }, LOOK_EVERY_MS);
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        clearInterval(this.#watch);
+        resolve();
+        const lastWords = this.#stderr.trim().split('\n').at(-1) ?? '';
+        listener.onLost(this, `The cell host ended (${signal ?? code}). ${lastWords}`.trim());
+      });
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  sendModule(digest: string, bytes: Uint8Array): void {
+    if (this.#sentModules.has(digest)) return;
+    this.#sentModules.add(digest);
+    this.#controls.push({ kind: 'module', digest, bytes });
+  }
+
+  control(message: HostMessage): void {
+    this.#controls.push(message);
+  }
+
+  send(cell: number, message: CellMessage): void {
+    this.#cells.push(cell, [message]);
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    this.kill();
+    await this.#exited;
+  }
+}
+
+/** The libraries that run inside a cell. */
+const CELL_LIBRARIES = [
+  '@marcbachmann/cel-js',
+  'quickjs-emscripten-core',
+  '@jitl/quickjs-wasmfile-release-sync',
+];
+
+function lockdownFlags(): string[] {
+  const readable = new Set([hostFolder]);
+  for (const library of CELL_LIBRARIES) readable.add(nodeModulesOf(library));
+  return [
+    '--permission',
+    '--allow-worker',
+    ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
+    '--disable-warning=SecurityWarning',
+    '--disable-warning=ExperimentalWarning',
+  ];
+}
+
+/** The `node_modules` folder that a library was found in. */
+function nodeModulesOf(library: string): string {
+  const file = fileURLToPath(import.meta.resolve(library));
+  const marker = join('node_modules', library);
+  const at = file.lastIndexOf(marker);
+  if (at === -1) {
+    throw new GtpackError(
+      'plugin_invalid',
+      `The library ${library} was found at ${dirname(file)}, outside of node_modules.`,
+      {
+        cure: 'Install gtpack with npm.',
+      },
+    );
+  }
+  return join(file.slice(0, at), 'node_modules');
+}

@@ -1,0 +1,115 @@
+import { PLUGIN_PACKAGE, PLUGIN_VERSION, type PluginExport } from '../contract.ts';
+import { GtpackError } from '../errors.ts';
+import { readGuestProblem } from './guest-problem.ts';
+import {
+  type GuestImports,
+  type GuestReply,
+  MAX_REPLY_BYTES,
+  type PluginInstance,
+  type PluginModule,
+} from './plugin.ts';
+import { deniedWasi } from './wasi.ts';
+
+/** What jco's glue exports in `instantiation: sync` mode. */
+interface Glue {
+  instantiate(
+    getCoreModule: (path: string) => WebAssembly.Module,
+    imports: Record<string, unknown>,
+    instantiateCore: (module: WebAssembly.Module, imports: WebAssembly.Imports) => WebAssembly.Instance,
+  ): Record<string, unknown>;
+}
+
+/** A WebAssembly component, through glue that the host's own transpiler made. */
+export class ComponentPlugin implements PluginModule {
+  readonly #glue: Glue;
+  readonly #modules: ReadonlyMap<string, WebAssembly.Module>;
+
+  private constructor(glue: Glue, modules: ReadonlyMap<string, WebAssembly.Module>) {
+    this.#glue = glue;
+    this.#modules = modules;
+  }
+
+  /** @param modules the component's core modules by the names that its glue asks for */
+  static async load(
+    glue: string,
+    modules: ReadonlyMap<string, WebAssembly.Module>,
+  ): Promise<ComponentPlugin> {
+    // A cell reads no files, so the module comes as its own address.
+    const url = `data:text/javascript;base64,${Buffer.from(glue).toString('base64')}`;
+    return new ComponentPlugin((await import(url)) as Glue, modules);
+  }
+
+  instantiate(imports: GuestImports): PluginInstance {
+    const memories = new Set<WebAssembly.Memory>();
+    const exports = this.#glue.instantiate(
+      (path) => this.#module(path),
+      { ...deniedWasi(), ...linked(imports) },
+      (module, coreImports) => {
+        const instance = new WebAssembly.Instance(module, coreImports);
+        for (const value of Object.values(instance.exports)) {
+          if (value instanceof WebAssembly.Memory) memories.add(value);
+        }
+        return instance;
+      },
+    );
+    return new ComponentInstance(exports, memories);
+  }
+
+  #module(path: string): WebAssembly.Module {
+    const module = this.#modules.get(path);
+    if (module === undefined)
+      throw new GtpackError('plugin_invalid', `The glue asks for ${path}, which is no core module.`);
+    return module;
+  }
+}
+
+class ComponentInstance implements PluginInstance {
+  readonly #exports: Record<string, unknown>;
+  readonly #memories: ReadonlySet<WebAssembly.Memory>;
+
+  constructor(exports: Record<string, unknown>, memories: ReadonlySet<WebAssembly.Memory>) {
+    this.#exports = exports;
+    this.#memories = memories;
+  }
+
+  call(name: PluginExport, input: string, operation?: string): GuestReply {
+    const entry = (this.#exports[interfaceName(name)] as Record<string, unknown> | undefined)?.[name];
+    if (typeof entry !== 'function') {
+      throw new GtpackError('guest_export_missing', `The component exports no ${interfaceName(name)}.`);
+    }
+    let reply: unknown;
+    try {
+      reply = operation === undefined ? entry(input) : entry(operation, input);
+    } catch (thrown) {
+      // jco throws the error side of a result as an object with a payload; everything else is a trap.
+      const problem = readGuestProblem((thrown as { payload?: unknown } | null)?.payload);
+      if (problem === undefined) throw thrown;
+      return { kind: 'problem', problem };
+    }
+    if (typeof reply !== 'string' || reply.length > MAX_REPLY_BYTES) {
+      throw new GtpackError(
+        'guest_output_invalid',
+        `The component returned no text of at most ${MAX_REPLY_BYTES} bytes.`,
+      );
+    }
+    return { kind: 'ok', json: reply };
+  }
+
+  memoryBytes(): number {
+    let total = 0;
+    for (const memory of this.#memories) total += memory.buffer.byteLength;
+    return total;
+  }
+}
+
+function interfaceName(name: string): string {
+  return `${PLUGIN_PACKAGE}/${name}@${PLUGIN_VERSION}`;
+}
+
+function linked({ config, log }: GuestImports): Record<string, unknown> {
+  // `types` holds no function; glue may ask for the interface all the same.
+  const table: Record<string, unknown> = { [interfaceName('types')]: {} };
+  if (config !== undefined) table[interfaceName('config')] = { get: config };
+  if (log !== undefined) table[interfaceName('log')] = { write: log };
+  return table;
+}

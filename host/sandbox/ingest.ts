@@ -1,0 +1,116 @@
+import { errorMessage, GtpackError } from '../errors.ts';
+import type { HttpMetadata } from '../event/event.ts';
+import { type JsonBounds, parseBoundedJson } from '../event/json-bounds.ts';
+import { type EventIds, type NormalizeContext, normalizeDrafts } from '../event/normalize.ts';
+import { MAX_REPLY_BYTES } from './plugin.ts';
+import type { CellLimits, HttpAnswer, IngestRequest, JobResult, Tick } from './protocol.ts';
+
+const MAX_ANSWER_HEADERS = 64;
+
+/** The request as the plugin gets it; the fields are those of sdk/wit. */
+export function requestText(request: IngestRequest): string {
+  return JSON.stringify({
+    handler: request.handler,
+    event_type: request.eventType,
+    method: request.method,
+    path: request.path,
+    query: request.query,
+    headers: request.headers,
+    body: request.body,
+    body_encoding: request.bodyEncoding,
+    received_at: request.receivedAt,
+  });
+}
+
+export function tickText(tick: Tick): string {
+  return JSON.stringify({
+    schedule: tick.schedule,
+    name: tick.name,
+    scheduled_at: tick.scheduledAt,
+    fired_at: tick.firedAt,
+    last_run: tick.lastRun,
+    missed: tick.missed,
+  });
+}
+
+export function ingestContext(provider: string, request: IngestRequest, ids: EventIds): NormalizeContext {
+  const http: HttpMetadata = {
+    method: request.method,
+    path: request.path,
+    headers: request.headers,
+    query: request.query,
+  };
+  return { source: provider, eventType: request.eventType, receivedAt: request.receivedAt, http, ids };
+}
+
+export function tickContext(provider: string, tick: Tick, ids: EventIds): NormalizeContext {
+  return { source: provider, eventType: null, receivedAt: tick.scheduledAt, schedule: tick.schedule, ids };
+}
+
+/**
+ * A guest's outcome, parsed once, as events ready for the bus.
+ * @throws GtpackError `guest_output_invalid` for an outcome of another shape, and what normalizing throws
+ */
+export function readOutcome(json: string, context: NormalizeContext, limits: CellLimits): JobResult {
+  const bounds: JsonBounds = {
+    maxBytes: MAX_REPLY_BYTES,
+    // An outcome wraps its payloads in an object, a list and a draft.
+    maxDepth: limits.maxJsonDepth + 3,
+    maxElements: limits.maxJsonElements,
+  };
+  const outcome = parseOutcome(json, bounds);
+  const events = normalizeDrafts(outcome.events ?? [], context, {
+    maxBytes: limits.maxEventBytes,
+    maxDepth: limits.maxJsonDepth,
+    maxElements: limits.maxJsonElements,
+    maxDrafts: limits.maxDraftsPerCall,
+  });
+  const { response } = outcome;
+  return response === undefined || response === null
+    ? { kind: 'events', events }
+    : { kind: 'events', events, answer: readAnswer(response) };
+}
+
+interface Outcome {
+  readonly events?: unknown;
+  readonly response?: unknown;
+}
+
+function parseOutcome(json: string, bounds: JsonBounds): Outcome {
+  let outcome: unknown;
+  try {
+    outcome = parseBoundedJson(json, bounds, 'The outcome');
+  } catch (error) {
+    throw invalid(errorMessage(error));
+  }
+  if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) {
+    throw invalid('The outcome is no JSON object with the keys events and response.');
+  }
+  for (const key of Object.keys(outcome)) {
+    if (key !== 'events' && key !== 'response') {
+      throw invalid(
+        `The outcome has the unknown key ${JSON.stringify(key.slice(0, 80))}. Known: events, response.`,
+      );
+    }
+  }
+  return outcome;
+}
+
+function readAnswer(response: unknown): HttpAnswer {
+  const { status, headers = {}, body = '' } = response as Partial<Record<keyof HttpAnswer, unknown>>;
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
+    throw invalid('The outcome’s response.status is no whole number from 200 to 599.');
+  }
+  if (typeof headers !== 'object' || headers === null || typeof body !== 'string') {
+    throw invalid('The outcome’s response needs headers as an object of strings and a body as a string.');
+  }
+  const entries = Object.entries(headers as Record<string, unknown>);
+  if (entries.length > MAX_ANSWER_HEADERS || entries.some(([, value]) => typeof value !== 'string')) {
+    throw invalid(`The outcome’s response.headers are not at most ${MAX_ANSWER_HEADERS} strings.`);
+  }
+  return { status, headers: Object.fromEntries(entries) as Record<string, string>, body };
+}
+
+function invalid(message: string): GtpackError {
+  return new GtpackError('guest_output_invalid', message);
+}

@@ -1,0 +1,277 @@
+import { ERROR_CODES, type ErrorCode, GtpackError } from '../errors.ts';
+import type { TenantId } from '../event/names.ts';
+import { CellHostProcess } from './cell-host-process.ts';
+import type {
+  CellHostMessage,
+  CellLoss,
+  CellReport,
+  CellSpec,
+  Effect,
+  EffectAnswer,
+  HttpAnswer,
+  Job,
+  JobResult,
+} from './protocol.ts';
+
+/** A tenant's code: what its cell is opened with, and the bytes of the modules that the spec names. */
+export interface TenantCode {
+  readonly spec: CellSpec;
+  readonly modules: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface SandboxOptions {
+  readonly maxLiveCells: number;
+  readonly maxCellsPerHost: number;
+  /** Calls of one tenant that may wait or run at a time. */
+  readonly maxQueuedCalls: number;
+  /** Performs an effect; resolves with a typed answer, never rejects. */
+  readonly onEffect: (tenant: TenantId, effect: Effect) => Promise<EffectAnswer>;
+  readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
+  readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
+  readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
+}
+
+interface PendingJob {
+  readonly resolve: (result: JobResult) => void;
+  readonly reject: (error: GtpackError) => void;
+}
+
+interface LiveCell {
+  readonly id: number;
+  readonly tenant: Tenant;
+  readonly host: CellHostProcess;
+  readonly jobs: Map<number, PendingJob>;
+  readonly opened: {
+    readonly promise: Promise<void>;
+    readonly resolve: () => void;
+    readonly reject: (error: GtpackError) => void;
+  };
+}
+
+/** A tenant without a live cell costs no thread. */
+interface Tenant {
+  readonly id: TenantId;
+  readonly code: TenantCode;
+  cell: LiveCell | undefined;
+}
+
+/** Ids of jobs wrap here; see watch.ts. */
+const MAX_JOB_ID = 2 ** 30;
+
+/**
+ * The main process's side of all cells: opens a tenant's cell when it has work, sends it jobs, settles them, and ends the
+ * cells that were used least recently when too many live.
+ */
+export class Sandbox {
+  readonly #options: SandboxOptions;
+  readonly #tenants = new Map<TenantId, Tenant>();
+  /** In the order of their last use, oldest first. */
+  readonly #cells = new Map<number, LiveCell>();
+  readonly #hosts = new Map<CellHostProcess, Set<LiveCell>>();
+  #nextCell = 1;
+  #nextJob = 1;
+  #stopped = false;
+
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+  }
+
+  /** Tells the sandbox a tenant's code. Costs nothing until its first job. */
+  register(id: TenantId, code: TenantCode): void {
+    this.#tenants.set(id, { id, code, cell: undefined });
+  }
+
+  /**
+   * Opens a tenant's cell ahead of its first job.
+   * @throws GtpackError `plugin_invalid` where a plugin or a flow cannot start
+   */
+  async prepare(id: TenantId): Promise<void> {
+    await this.#liveCell(this.#tenant(id)).opened.promise;
+  }
+
+  /**
+   * Sends a job to the tenant's cell.
+   * @throws GtpackError `cell_busy` (too many calls wait), `cell_lost` (nothing is known of the job's effects),
+   *   `guest_timeout` (the job's own code overran), `host_stopping`, and `plugin_invalid` where the cell cannot open
+   */
+  submit(id: TenantId, job: Job): Promise<JobResult> {
+    const tenant = this.#tenant(id);
+    const cell = this.#liveCell(tenant);
+    if (cell.jobs.size >= this.#options.maxQueuedCalls) {
+      throw new GtpackError(
+        'cell_busy',
+        `${cell.jobs.size} calls of tenant ${id} wait already, which is the most allowed.`,
+      );
+    }
+    // A Map keeps the order of insertion: this cell is now the last used.
+    this.#cells.delete(cell.id);
+    this.#cells.set(cell.id, cell);
+    const jobId = this.#nextJob;
+    this.#nextJob = (this.#nextJob % MAX_JOB_ID) + 1;
+    return new Promise((resolve, reject) => {
+      cell.jobs.set(jobId, { resolve, reject });
+      cell.host.send(cell.id, { kind: 'job', id: jobId, job });
+    });
+  }
+
+  /** Cells and cell hosts that live now. */
+  counts(): { readonly cells: number; readonly hosts: number } {
+    return { cells: this.#cells.size, hosts: this.#hosts.size };
+  }
+
+  /** Process ids of the cell hosts. */
+  hostPids(): number[] {
+    return [...this.#hosts.keys()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+  }
+
+  /** Ends every cell; jobs that run are lost, as `cell_lost`. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#hosts.keys()].map((host) => host.stop()));
+  }
+
+  #tenant(id: TenantId): Tenant {
+    const tenant = this.#tenants.get(id);
+    if (tenant === undefined) throw new GtpackError('tenant_invalid', `There is no tenant ${id}.`);
+    return tenant;
+  }
+
+  #liveCell(tenant: Tenant): LiveCell {
+    if (this.#stopped) throw new GtpackError('host_stopping', 'The host is stopping.');
+    tenant.cell ??= this.#open(tenant);
+    return tenant.cell;
+  }
+
+  #open(tenant: Tenant): LiveCell {
+    if (this.#cells.size >= this.#options.maxLiveCells) this.#evict();
+    const host = this.#hostWithRoom();
+    const opened = Promise.withResolvers<void>();
+    opened.promise.catch(() => undefined);
+    const cell: LiveCell = { id: this.#nextCell, tenant, host, jobs: new Map(), opened };
+    this.#nextCell += 1;
+    this.#cells.set(cell.id, cell);
+    this.#hosts.get(host)?.add(cell);
+    for (const [digest, bytes] of tenant.code.modules) host.sendModule(digest, bytes);
+    host.control({ kind: 'open', cell: cell.id, spec: tenant.code.spec });
+    return cell;
+  }
+
+  #evict(): void {
+    for (const cell of this.#cells.values()) {
+      if (cell.jobs.size > 0) continue;
+      cell.host.control({ kind: 'close', cell: cell.id });
+      this.#forget(cell);
+      return;
+    }
+    throw new GtpackError(
+      'cell_busy',
+      `All ${this.#cells.size} cells are at work, which is the most that may live.`,
+    );
+  }
+
+  #hostWithRoom(): CellHostProcess {
+    for (const [host, cells] of this.#hosts) if (cells.size < this.#options.maxCellsPerHost) return host;
+    const host = new CellHostProcess({
+      onBatch: (_, batch) => this.#receive(batch),
+      onLost: (lost, detail) => this.#hostLost(lost, detail),
+    });
+    this.#hosts.set(host, new Set());
+    return host;
+  }
+
+  #receive(batch: readonly CellHostMessage[]): void {
+    for (const message of batch) {
+      switch (message.kind) {
+        case 'heartbeat':
+          break;
+        case 'cell': {
+          const cell = this.#cells.get(message.cell);
+          if (cell !== undefined) for (const report of message.messages) this.#hear(cell, report);
+          break;
+        }
+        case 'cell_lost': {
+          const cell = this.#cells.get(message.cell);
+          if (cell !== undefined) this.#lost(cell, message.loss);
+          break;
+        }
+        default:
+          message satisfies never;
+      }
+    }
+  }
+
+  #hear(cell: LiveCell, report: CellReport): void {
+    const tenant = cell.tenant.id;
+    switch (report.kind) {
+      case 'opened':
+        cell.opened.resolve();
+        break;
+      case 'job_done':
+        this.#settle(cell, report.id, report.result);
+        break;
+      case 'effect':
+        void this.#options.onEffect(tenant, report.effect).then((answer) => {
+          if (this.#cells.get(cell.id) === cell) {
+            cell.host.send(cell.id, { kind: 'effect_answer', call: report.call, answer });
+          }
+        });
+        break;
+      case 'respond':
+        this.#options.onRespond(tenant, report.eventId, report.answer);
+        break;
+      case 'log':
+        this.#options.onLog(tenant, report);
+        break;
+      default:
+        report satisfies never;
+    }
+  }
+
+  #settle(cell: LiveCell, id: number, result: JobResult): void {
+    const job = cell.jobs.get(id);
+    cell.jobs.delete(id);
+    if (job === undefined) return;
+    if (result.kind === 'error') job.reject(new GtpackError(knownCode(result.code), result.message));
+    else job.resolve(result);
+  }
+
+  #lost(cell: LiveCell, loss: CellLoss): void {
+    this.#forget(cell);
+    const openError = new GtpackError(
+      'plugin_invalid',
+      `The cell of tenant ${cell.tenant.id} cannot open: ${loss.detail}`,
+    );
+    cell.opened.reject(openError);
+    for (const [id, job] of cell.jobs) {
+      if (loss.reason === 'open_failed') job.reject(openError);
+      else if (id === loss.job) job.reject(guiltyError(loss));
+      else
+        job.reject(
+          new GtpackError('cell_lost', `The cell of tenant ${cell.tenant.id} was lost: ${loss.detail}`),
+        );
+    }
+    cell.jobs.clear();
+    this.#options.onCellLost(cell.tenant.id, loss);
+  }
+
+  #hostLost(host: CellHostProcess, detail: string): void {
+    const cells = this.#hosts.get(host) ?? new Set();
+    this.#hosts.delete(host);
+    for (const cell of [...cells]) this.#lost(cell, { reason: 'crash', detail, job: null });
+  }
+
+  #forget(cell: LiveCell): void {
+    this.#cells.delete(cell.id);
+    this.#hosts.get(cell.host)?.delete(cell);
+    if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
+  }
+}
+
+function guiltyError({ reason, detail }: CellLoss): GtpackError {
+  return new GtpackError(reason === 'overrun' ? 'guest_timeout' : 'guest_trap', detail);
+}
+
+/** Codes come from a cell, so they are looked up, not believed. */
+function knownCode(code: string): ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'guest_trap';
+}

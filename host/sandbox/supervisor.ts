@@ -1,0 +1,188 @@
+import { Worker } from 'node:worker_threads';
+import { errorMessage } from '../errors.ts';
+import { CellOutbox } from './outbox.ts';
+import type { CellHostMessage, CellLoss, CellReport, CellSpec, CellStart, HostMessage } from './protocol.ts';
+import { SupervisedCell } from './supervised-cell.ts';
+
+const HEARTBEAT_MS = 500;
+const LOOK_EVERY_MS = 25;
+/** Starting a worker costs 40 ms; a tenant's first event should not wait for it. */
+const SPARE_WORKERS = 1;
+
+/**
+ * Bounds of a cell's JavaScript heap. They bound neither WebAssembly memory nor WasmGC objects, and a heap that overflows
+ * often takes the process along: the cell host is what contains that.
+ */
+const WORKER_HEAP = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
+
+export interface SupervisorOptions {
+  /** Entry file of a cell. */
+  readonly cellEntry: URL;
+  readonly send: (batch: CellHostMessage[]) => void;
+}
+
+/** A phase of a cell: waiting for its modules to be compiled, or running. */
+type Cell =
+  | { readonly phase: 'opening'; readonly waiting: unknown[][] }
+  | { readonly phase: 'running'; readonly supervised: SupervisedCell };
+
+/**
+ * The main thread of a cell host: starts cells, passes batches both ways, watches what the cells run and ends those that
+ * overrun. It runs no guest code.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #modules = new Map<string, Promise<WebAssembly.Module>>();
+  readonly #cells = new Map<number, Cell>();
+  readonly #spares: Worker[] = [];
+  readonly #reports: CellOutbox<CellReport>;
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #looking: NodeJS.Timeout;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#reports = new CellOutbox((groups) =>
+      options.send(groups.map(({ cell, messages }) => ({ kind: 'cell', cell, messages }))),
+    );
+    this.#heartbeat = setInterval(() => options.send([{ kind: 'heartbeat' }]), HEARTBEAT_MS);
+    this.#looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#fillSpares();
+  }
+
+  receive(batch: readonly HostMessage[]): void {
+    for (const message of batch) {
+      switch (message.kind) {
+        case 'module':
+          this.#addModule(message.digest, message.bytes);
+          break;
+        case 'open':
+          void this.#open(message.cell, message.spec);
+          break;
+        case 'cell':
+          this.#pass(message.cell, message.messages);
+          break;
+        case 'close':
+          this.#close(message.cell);
+          break;
+        default:
+          message satisfies never;
+      }
+    }
+  }
+
+  /** Stops the clocks and ends every thread. */
+  async stop(): Promise<void> {
+    clearInterval(this.#heartbeat);
+    clearInterval(this.#looking);
+    const workers = [...this.#spares];
+    for (const cell of this.#cells.values())
+      if (cell.phase === 'running') workers.push(cell.supervised.worker);
+    this.#cells.clear();
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+
+  #addModule(digest: string, bytes: Uint8Array): void {
+    const compiled = WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
+    // Whoever opens a cell with it hears of the failure.
+    compiled.catch(() => undefined);
+    this.#modules.set(digest, compiled);
+  }
+
+  async #open(cell: number, spec: CellSpec): Promise<void> {
+    const opening: Cell = { phase: 'opening', waiting: [] };
+    this.#cells.set(cell, opening);
+    let modules: ReadonlyMap<string, WebAssembly.Module>;
+    try {
+      modules = await this.#modulesOf(spec);
+    } catch (error) {
+      this.#lose(cell, { reason: 'open_failed', detail: errorMessage(error), job: null });
+      return;
+    }
+    // Closed while its modules were compiled.
+    if (this.#cells.get(cell) !== opening) return;
+    const worker = this.#spares.pop() ?? this.#startWorker();
+    this.#fillSpares();
+    const supervised = new SupervisedCell(worker, spec.limits, LOOK_EVERY_MS);
+    this.#cells.set(cell, { phase: 'running', supervised });
+    worker.removeAllListeners();
+    worker.on('message', (reports: CellReport[]) => this.#reports.push(cell, reports));
+    worker.on('error', (error) => this.#crashed(cell, supervised, errorMessage(error)));
+    worker.on('exit', (code) => this.#crashed(cell, supervised, `The cell's thread ended with ${code}.`));
+    worker.postMessage({ spec, modules, watch: supervised.watch } satisfies CellStart);
+    for (const messages of opening.waiting) worker.postMessage(messages);
+  }
+
+  async #modulesOf(spec: CellSpec): Promise<ReadonlyMap<string, WebAssembly.Module>> {
+    const digests = new Set(spec.programModules);
+    for (const { plugin } of spec.providers) {
+      const own = plugin.kind === 'assemblyscript' ? [plugin.module] : Object.values(plugin.modules);
+      for (const digest of own) digests.add(digest);
+    }
+    const modules = new Map<string, WebAssembly.Module>();
+    for (const digest of digests) {
+      const module = await this.#modules.get(digest);
+      if (module === undefined) throw new Error(`The module ${digest} was not sent to the cell host.`);
+      modules.set(digest, module);
+    }
+    return modules;
+  }
+
+  #pass(id: number, messages: unknown[]): void {
+    const cell = this.#cells.get(id);
+    // A cell that was lost meanwhile: the main process has been told, or is about to be.
+    if (cell === undefined) return;
+    if (cell.phase === 'opening') cell.waiting.push(messages);
+    else cell.supervised.worker.postMessage(messages);
+  }
+
+  #close(id: number): void {
+    const cell = this.#cells.get(id);
+    this.#cells.delete(id);
+    if (cell?.phase === 'running') void cell.supervised.worker.terminate();
+  }
+
+  #look(): void {
+    for (const [id, cell] of this.#cells) {
+      if (cell.phase !== 'running') continue;
+      void cell.supervised.look().then((verdict) => {
+        if (verdict.kind === 'fine' || this.#cells.get(id) !== cell) return;
+        this.#lose(id, { reason: 'overrun', detail: verdict.detail, job: verdict.job });
+        void cell.supervised.worker.terminate();
+      });
+    }
+  }
+
+  #crashed(id: number, supervised: SupervisedCell, detail: string): void {
+    const cell = this.#cells.get(id);
+    if (cell?.phase !== 'running' || cell.supervised !== supervised) return;
+    this.#lose(id, { reason: 'crash', detail, job: supervised.runningJob });
+  }
+
+  #lose(cell: number, loss: CellLoss): void {
+    this.#cells.delete(cell);
+    // What the cell reported before it was lost goes first.
+    this.#reports.flush();
+    this.#options.send([{ kind: 'cell_lost', cell, loss }]);
+  }
+
+  #fillSpares(): void {
+    while (this.#spares.length < SPARE_WORKERS) this.#spares.push(this.#startWorker());
+  }
+
+  #startWorker(): Worker {
+    const worker = new Worker(this.#options.cellEntry, {
+      env: {},
+      stdin: false,
+      // Captured and never read: a thread has nothing to say but through its port.
+      stdout: true,
+      stderr: true,
+      resourceLimits: WORKER_HEAP,
+    });
+    worker.once('exit', () => {
+      const at = this.#spares.indexOf(worker);
+      if (at !== -1) this.#spares.splice(at, 1);
+    });
+    worker.on('error', () => undefined);
+    return worker;
+  }
+}

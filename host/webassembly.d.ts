@@ -1,0 +1,37 @@
+/** The parts of the WebAssembly JavaScript API that the host uses; TypeScript has them only together with a browser's globals. */
+declare namespace WebAssembly {
+  type ExportValue = ((...values: unknown[]) => unknown) | Memory | Table | Global;
+  type Exports = Record<string, ExportValue>;
+  type Imports = Record<string, Record<string, unknown>>;
+  type ExternalKind = 'function' | 'global' | 'memory' | 'table' | 'tag';
+
+  interface ModuleExportDescriptor {
+    readonly name: string;
+    readonly kind: ExternalKind;
+  }
+  interface ModuleImportDescriptor extends ModuleExportDescriptor {
+    readonly module: string;
+  }
+  class Module {
+    constructor(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer);
+    static exports(module: Module): ModuleExportDescriptor[];
+    static imports(module: Module): ModuleImportDescriptor[];
+  }
+  class Instance {
+    constructor(module: Module, imports?: Imports);
+    readonly exports: Exports;
+  }
+  class Memory {
+    constructor(descriptor: { readonly initial: number; readonly maximum?: number });
+    readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
+  }
+  class Table {
+    readonly length: number;
+  }
+  class Global {
+    value: unknown;
+  }
+  function compile(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer): Promise<Module>;
+  function validate(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer): boolean;
+}
