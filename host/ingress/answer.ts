@@ -1,0 +1,67 @@
+import { GtpackError } from '../errors.ts';
+import { quoted } from '../event/names.ts';
+import type { HttpAnswer } from '../sandbox/protocol.ts';
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** RFC 9110, section 5.5: visible characters, space, tab and obs-text; so no CR, LF or NUL. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const MAX_HEADERS = 64;
+const MAX_HEADER_CHARACTERS = 16 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/**
+ * What an answer may not set: the hop-by-hop fields (RFC 9110, section 7.6.1) and the length are the server's, and a
+ * cookie would be shared by all tenants of this address.
+ */
+const REFUSED: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'gtpack-event-id',
+]);
+
+/**
+ * Checks the answer that a guest or a flow made for a sender.
+ * @returns its headers as pairs with lower-case names
+ * @throws GtpackError `answer_invalid`, naming what is wrong
+ */
+export function checkedHeaders(answer: HttpAnswer): [name: string, value: string][] {
+  const { status } = answer;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw invalid(`has the status ${quoted(String(status))}; a whole number from 200 to 599 is expected`);
+  }
+  if (typeof answer.body !== 'string' || Buffer.byteLength(answer.body) > MAX_BODY_BYTES) {
+    throw invalid(`has a body that is no text of at most ${MAX_BODY_BYTES} bytes`);
+  }
+  const pairs: [string, string][] = [];
+  const seen = new Set<string>();
+  let characters = 0;
+  for (const [name, value] of Object.entries(answer.headers)) {
+    const key = name.toLowerCase();
+    if (!TOKEN.test(name)) throw invalid(`has a header named ${quoted(name)}, which is no header name`);
+    if (REFUSED.has(key)) throw invalid(`sets the header ${key}, which is the host's to set`);
+    if (seen.has(key)) throw invalid(`sets the header ${key} twice`);
+    if (typeof value !== 'string' || !VALUE.test(value)) {
+      throw invalid(`has a header ${key} whose value holds a character that no header value may hold`);
+    }
+    characters += name.length + value.length;
+    if (pairs.length === MAX_HEADERS || characters > MAX_HEADER_CHARACTERS) {
+      throw invalid(`has more than ${MAX_HEADERS} headers or ${MAX_HEADER_CHARACTERS} characters of them`);
+    }
+    seen.add(key);
+    pairs.push([key, value]);
+  }
+  return pairs;
+}
+
+function invalid(what: string): GtpackError {
+  return new GtpackError('answer_invalid', `The answer made for this request ${what}.`);
+}
