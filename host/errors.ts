@@ -48,6 +48,7 @@ export const ERROR_CODES = facts({
   host_stopping: { blame: 'host', retryable: true, status: 503 },
 
   // capability
+  effect_failed: { blame: 'host', retryable: true, status: 503 },
   capability_denied: { blame: 'operator', retryable: false, status: 502 },
 
   // bus
@@ -148,6 +149,15 @@ export const ERROR_CODES = facts({
   pack_compile_failed: { blame: 'pack', retryable: false, status: 500 },
   pack_compiler_missing: { blame: 'operator', retryable: false, status: 500 },
   pack_unwritable: { blame: 'operator', retryable: false, status: 500 },
+
+  // flow script
+  script_syntax: { blame: 'pack', retryable: false, status: 502 },
+  script_helper_invalid: { blame: 'pack', retryable: false, status: 502 },
+  script_threw: { blame: 'pack', retryable: false, status: 502 },
+  script_timeout: { blame: 'pack', retryable: false, status: 504 },
+  script_out_of_memory: { blame: 'pack', retryable: false, status: 502 },
+  script_stack_overflow: { blame: 'pack', retryable: false, status: 502 },
+  script_result_invalid: { blame: 'pack', retryable: false, status: 502 },
 });
 
 export type ErrorCode = keyof typeof ERROR_CODES;

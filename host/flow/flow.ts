@@ -1,4 +1,18 @@
-import type { JsonObject } from '../event/json.ts';
+import type { Json } from '../event/json.ts';
+
+/**
+ * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
+ * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
+ * events from the bus to the cell and settles them. Cell: `executor.ts` runs a flow; `node/` holds a file per node
+ * type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
+ * into it and back.
+ *
+ * Invariants:
+ * - F1 a flow that loaded has no problem that can be found without running it.
+ * - F2 an outcome that was recorded is never computed again (promise B3).
+ * - F3 whatever a tenant wrote and can run without end runs inside `guard`.
+ * - F4 a run ends with an outcome: nothing that a tenant wrote makes `run` reject.
+ */
 
 /** A flow, read and checked: plain data that can be posted to a cell. Expressions are compiled in the cell. */
 export interface Flow {
@@ -16,15 +30,65 @@ export interface Flow {
   readonly answersWebhook: boolean;
 }
 
-export interface FlowNode {
+interface NodeOf<Type extends string, Config> {
   readonly id: string;
-  readonly type: NodeType;
-  readonly config: JsonObject;
+  readonly type: Type;
+  readonly config: Config;
   /** Target of `next` or `to`; undefined ends the run like `end`. */
   readonly next?: string;
+  /** CEL; false passes over the node. */
+  readonly when?: string;
+  /** Name of the output in the scope of later nodes. */
+  readonly output?: string;
   /** Place in the file, 1-based. */
   readonly line: number;
 }
+
+export type ScriptNode = NodeOf<
+  'script',
+  {
+    readonly script: string;
+    /** Place of the script's first character, 1-based. */
+    readonly line: number;
+    readonly column: number;
+  }
+>;
+
+export type BranchNode = NodeOf<
+  'branch',
+  {
+    readonly conditions: readonly { readonly expression: string; readonly next: string }[];
+    readonly default?: string;
+  }
+>;
+
+/** `value` may hold templates at any depth. */
+export type TransformNode = NodeOf<'transform', { readonly value: Json }>;
+
+/** Every field may hold templates. */
+export type HttpResponseNode = NodeOf<
+  'http_response',
+  {
+    /** Default 200. */
+    readonly status?: number | string;
+    readonly headers?: Readonly<Record<string, string>>;
+    /** A text is sent as it is, any other JSON as JSON; nothing sends nothing. */
+    readonly body?: Json;
+  }
+>;
+
+/** Every field may hold templates. */
+export type PublishNode = NodeOf<
+  'publish',
+  {
+    readonly event_type: string;
+    readonly payload: Json;
+    /** Default: made of the run and the node, so that a repeated run publishes the same event. */
+    readonly id?: string;
+  }
+>;
+
+export type FlowNode = ScriptNode | BranchNode | TransformNode | HttpResponseNode | PublishNode;
 
 export const NODE_TYPES = ['script', 'branch', 'transform', 'http_response', 'publish'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];

@@ -1,0 +1,67 @@
+import type { Json } from '../event/json.ts';
+import type { Path } from '../yaml.ts';
+import { ExpressionCompiler, isExpression } from './expression.ts';
+import type { FlowNode } from './flow.ts';
+import type { FlowProblems } from './flow-problems.ts';
+import type { NodeDraft } from './read-node.ts';
+import { compileTemplate, isTemplate } from './template.ts';
+
+/** Compiles every expression and template of a flow's nodes, as the cell will. */
+export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProblems): void {
+  const compiler = new ExpressionCompiler({
+    nodes: nodes.flatMap(({ id }) => (id === undefined ? [] : [id])),
+    outputs: nodes.flatMap(({ output }) => (output === undefined ? [] : [output])),
+  });
+  const condition = (source: string, path: Path): void => {
+    const compiled = compiler.compile(source, 'condition');
+    if (isExpression(compiled)) return;
+    const braced = source.trimStart().startsWith('{{');
+    const cure = 'A condition is CEL as it is; leave out the {{ }}.';
+    problems.inText(path, source, braced ? { ...compiled, cure } : compiled, 'expression_invalid');
+  };
+  const template = (value: Json, path: Path): void => {
+    const compiled = compileTemplate(value, compiler);
+    if (isTemplate(compiled)) return;
+    for (const { path: inner, ...fault } of compiled) {
+      const text = valueAt(value, inner);
+      const place = [...path, ...inner];
+      if (typeof text === 'string') problems.inText(place, text, fault, 'template_invalid');
+      else problems.at(place, fault, 'template_invalid');
+    }
+  };
+  for (const { when, path, node } of nodes) {
+    if (when !== undefined) condition(when, [...path, 'when']);
+    if (node !== undefined) checkConfig(node, [...path, 'config'], condition, template);
+  }
+}
+
+function checkConfig(
+  node: FlowNode,
+  path: Path,
+  condition: (source: string, path: Path) => void,
+  template: (value: Json, path: Path) => void,
+): void {
+  switch (node.type) {
+    case 'script':
+      return;
+    case 'branch':
+      for (const [index, { expression }] of node.config.conditions.entries()) {
+        condition(expression, [...path, 'conditions', index, 'expression']);
+      }
+      return;
+    case 'transform':
+    case 'http_response':
+    case 'publish':
+      template({ ...node.config }, path);
+      return;
+  }
+}
+
+function valueAt(value: Json, path: readonly (string | number)[]): Json | undefined {
+  let at: Json | undefined = value;
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null) return undefined;
+    at = (at as Readonly<Record<string | number, Json>>)[part];
+  }
+  return at;
+}

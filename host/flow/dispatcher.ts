@@ -1,0 +1,253 @@
+import type { Bus, Consumer, Delivery, JournalEntry, RunRecord, Settlement } from '../bus/bus.ts';
+import { ERROR_CODES, errorMessage, GtpackError } from '../errors.ts';
+import type { TenantId } from '../event/names.ts';
+import type { Job, JobResult, RunError } from '../sandbox/protocol.ts';
+import type { FlowOrder } from './compiled-flow.ts';
+import type { Flow } from './flow.ts';
+import { FlowMatcher, type Match, runId } from './match.ts';
+import { decide, type RunResult, runRecord } from './settle.ts';
+
+/** Where runs go; the sandbox. */
+export interface CellSubmit {
+  /** @throws GtpackError where the job did not reach a cell or was lost with it */
+  submit(tenant: TenantId, job: Job): Promise<JobResult>;
+}
+
+export interface DispatcherOptions {
+  readonly bus: Bus;
+  readonly cells: CellSubmit;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
+  /** A settlement that was not stored; its event comes again at the next start. */
+  readonly onSettleError: (tenant: TenantId, error: unknown) => void;
+  /** Events of one tenant between delivery and settlement. Default 256. */
+  readonly maxInFlight?: number;
+}
+
+const DEFAULT_MAX_IN_FLIGHT = 256;
+
+interface Pending {
+  readonly delivery: Delivery;
+  readonly matches: readonly { readonly match: Match; readonly runId: string }[];
+}
+
+/** Carries the events of tenants from the bus to their cells, and settles them by how their runs end. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #tenants = new Map<TenantId, TenantDispatch>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to consume a tenant's events. */
+  async open(tenant: TenantId, flows: readonly Flow[]): Promise<void> {
+    if (this.#tenants.has(tenant)) throw new Error(`The tenant ${tenant} is open already.`);
+    const dispatch = new TenantDispatch(tenant, flows, this.#options);
+    this.#tenants.set(tenant, dispatch);
+    try {
+      await dispatch.start();
+    } catch (error) {
+      this.#tenants.delete(tenant);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes no new events and waits for those in flight (promise B7).
+   * @param graceMs how long to wait; what is not settled by then is delivered again at the next start
+   * @returns how many were left
+   */
+  async stop(graceMs: number): Promise<number> {
+    const tenants = [...this.#tenants.values()];
+    this.#tenants.clear();
+    const deadline = new Deadline(graceMs);
+    try {
+      const drained = Promise.all(tenants.map((tenant) => tenant.drain()));
+      await Promise.race([drained, deadline.passed]);
+    } finally {
+      deadline.clear();
+    }
+    return tenants.reduce((left, tenant) => left + tenant.abandon(), 0);
+  }
+}
+
+class Deadline {
+  readonly passed: Promise<void>;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(ms: number) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.passed = promise;
+    this.#timer = setTimeout(resolve, ms);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+class TenantDispatch {
+  readonly #tenant: TenantId;
+  readonly #options: DispatcherOptions;
+  readonly #matcher: FlowMatcher;
+  readonly #consumer = Promise.withResolvers<Consumer>();
+  readonly #inFlight = new Set<Promise<void>>();
+  #abandoned = false;
+
+  constructor(tenant: TenantId, flows: readonly Flow[], options: DispatcherOptions) {
+    this.#tenant = tenant;
+    this.#options = options;
+    this.#matcher = new FlowMatcher(flows);
+  }
+
+  async start(): Promise<void> {
+    const { bus, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = this.#options;
+    const consumer = await bus.consume(this.#tenant, {
+      maxInFlight,
+      onDeliveries: (deliveries) => this.#take(deliveries),
+    });
+    this.#consumer.resolve(consumer);
+  }
+
+  async drain(): Promise<void> {
+    const consumer = await this.#consumer.promise;
+    await consumer.stop();
+    // Deliveries may have come until the consumer had stopped.
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
+  }
+
+  /** Settles nothing more. @returns how many deliveries are left unsettled */
+  abandon(): number {
+    this.#abandoned = true;
+    return this.#inFlight.size;
+  }
+
+  #take(deliveries: readonly Delivery[]): void {
+    const work: Pending[] = [];
+    for (const delivery of deliveries) {
+      const matches = this.#matcher
+        .match(delivery)
+        .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
+      if (matches.length === 0) this.#track(this.#settle({ kind: 'ack', delivery, runs: [] }));
+      else work.push({ delivery, matches });
+    }
+    const again = work.filter(({ delivery }) => delivery.redelivered || delivery.attempt > 1);
+    const journals = again.length === 0 ? undefined : this.#journals(again);
+    for (const pending of work) {
+      this.#track(this.#process(pending, again.includes(pending) ? journals : undefined));
+    }
+  }
+
+  #track(done: Promise<void>): void {
+    const settled = done.finally(() => this.#inFlight.delete(settled));
+    this.#inFlight.add(settled);
+  }
+
+  #journals(pending: readonly Pending[]): Promise<Journals> {
+    const journals = this.#options.bus.journals(
+      pending.flatMap(({ matches }) => matches.map((match) => match.runId)),
+    );
+    // Each delivery awaits it; a rejection must not be unhandled meanwhile.
+    journals.catch(() => undefined);
+    return journals;
+  }
+
+  async #process(pending: Pending, journals: Promise<Journals> | undefined): Promise<void> {
+    const { delivery } = pending;
+    const results = await this.#run(pending, journals);
+    const runs = results.map((result) => runRecord(delivery, result));
+    await this.#settle(settlement(delivery, results, runs, this.#options.random));
+  }
+
+  async #run({ delivery, matches }: Pending, journals: Promise<Journals> | undefined): Promise<RunResult[]> {
+    let orders: readonly FlowOrder[] = matches.map((match) => orderOf(match, undefined));
+    try {
+      const known = await journals;
+      if (known !== undefined) orders = matches.map((match) => orderOf(match, known.get(match.runId)));
+      const job: Job = { kind: 'run', event: delivery.json, attempt: delivery.attempt, runs: orders };
+      return resultsOf(await this.#options.cells.submit(this.#tenant, job), orders);
+    } catch (error) {
+      return orders.map((order) => failed(order, runErrorOf(error)));
+    }
+  }
+
+  async #settle(settled: Settlement): Promise<void> {
+    try {
+      const consumer = await this.#consumer.promise;
+      if (this.#abandoned) return;
+      await consumer.settle(settled);
+    } catch (error) {
+      this.#options.onSettleError(this.#tenant, error);
+    }
+  }
+}
+
+function settlement(
+  delivery: Delivery,
+  results: readonly RunResult[],
+  runs: readonly RunRecord[],
+  random: () => number,
+): Settlement {
+  const decision = decide(delivery.attempt, results, random);
+  switch (decision.kind) {
+    case 'ack':
+      return { kind: 'ack', delivery, runs };
+    case 'nak':
+      return { kind: 'nak', delivery, delayMs: decision.delayMs };
+    case 'dead':
+      return { kind: 'dead', delivery, reason: decision.reason, runs };
+  }
+}
+
+type Journals = ReadonlyMap<string, readonly JournalEntry[]>;
+
+function orderOf(
+  { match, runId: id }: Pending['matches'][number],
+  entries: readonly JournalEntry[] | undefined,
+): FlowOrder {
+  const journal = (entries ?? []).toSorted((a, b) => a.ordinal - b.ordinal).map(({ entry }) => entry);
+  return { runId: id, flow: match.flow.name, trigger: match.trigger, journal };
+}
+
+/** One result for each order, whatever the cell answered. */
+function resultsOf(result: JobResult, orders: readonly FlowOrder[]): RunResult[] {
+  if (result.kind === 'error') {
+    const { code, message } = result;
+    const retryable = isCode(code) && ERROR_CODES[code].retryable;
+    return orders.map((order) => failed(order, { code, message, retryable, node: null }));
+  }
+  if (result.kind !== 'runs') {
+    throw new GtpackError('flow_failed', `The cell answered a run with ${JSON.stringify(result.kind)}.`);
+  }
+  const silent = new GtpackError('flow_failed', 'The cell said nothing of the run.');
+  return orders.map(
+    (order) => result.runs.find((run) => run.runId === order.runId) ?? failed(order, runErrorOf(silent)),
+  );
+}
+
+function isCode(code: string): code is keyof typeof ERROR_CODES {
+  return Object.hasOwn(ERROR_CODES, code);
+}
+
+function runErrorOf(error: unknown): RunError {
+  const known = error instanceof GtpackError;
+  return {
+    code: known ? error.code : 'flow_failed',
+    message: errorMessage(error),
+    retryable: known && error.retryable,
+    node: null,
+  };
+}
+
+/** A run that the cell gave no outcome of keeps the journal that it had. */
+function failed(order: FlowOrder, error: RunError): RunResult {
+  return {
+    runId: order.runId,
+    flow: order.flow,
+    status: 'error',
+    error,
+    journalJson: `[${order.journal.join(',')}]`,
+    durationMs: 0,
+  };
+}

@@ -1,0 +1,64 @@
+import { GtpackError, type Problem } from '../errors.ts';
+import { eventBounds } from '../event/json-bounds.ts';
+import { eventIds } from '../event/normalize.ts';
+import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
+import { type CompiledFlow, compileFlow, type FlowOrder } from './compiled-flow.ts';
+import type { Flow } from './flow.ts';
+import type { FlowHost } from './flow-host.ts';
+import type { ScriptCompiler } from './node/script.ts';
+import { Run } from './run.ts';
+import type { RunEvent } from './scope.ts';
+
+export interface ProgramOptions {
+  readonly limits: CellLimits;
+  readonly scripts: ScriptCompiler;
+}
+
+/** A tenant's flows, compiled once for its cell. Runs may overlap. */
+export class FlowProgram {
+  readonly #flows = new Map<string, CompiledFlow | GtpackError>();
+  readonly #limits: CellLimits;
+
+  /** A flow that does not compile fails its runs, and leaves the others alone. */
+  constructor(flows: readonly Flow[], { limits, scripts }: ProgramOptions) {
+    this.#limits = limits;
+    const shared = { scripts, bounds: eventBounds(limits), ids: eventIds() };
+    for (const flow of flows) this.#flows.set(flow.name, compileFlow(flow, shared));
+  }
+
+  /** What is wrong with flows that do not compile: scripts, since all else was found when the flow was loaded. */
+  problems(): Problem[] {
+    return [...this.#flows.values()].flatMap((flow) => (flow instanceof GtpackError ? flow.problems : []));
+  }
+
+  /** Runs a flow to its end, or on from where its journal ends. Never rejects (F4). */
+  async run(order: FlowOrder, event: RunEvent, host: FlowHost): Promise<RunOutcome> {
+    const startedAt = host.now();
+    const flow = this.#flows.get(order.flow);
+    if (flow === undefined || flow instanceof GtpackError) {
+      const error =
+        flow ??
+        new GtpackError(
+          'flow_unknown',
+          `The cell has no flow ${JSON.stringify(order.flow)}; it was removed.`,
+        );
+      return failedOutcome(order, runErrorOf(error, null), host.now() - startedAt);
+    }
+    return new Run({ flow, order, event, host, limits: this.#limits, startedAt }).toEnd();
+  }
+}
+
+function failedOutcome(order: RunOrder, error: RunError, durationMs: number): RunOutcome {
+  return {
+    runId: order.runId,
+    flow: order.flow,
+    status: 'error',
+    error,
+    journalJson: `[${order.journal.join(',')}]`,
+    durationMs,
+  };
+}
+
+function runErrorOf(error: GtpackError, node: string | null): RunError {
+  return { code: error.code, message: error.message, node, retryable: error.retryable };
+}

@@ -1,0 +1,157 @@
+import * as z from 'zod';
+import type { Json } from '../event/json.ts';
+import { closedObject } from '../yaml.ts';
+import { isCelName, SCOPE_NAMES } from './expression.ts';
+import type { NodeType } from './flow.ts';
+
+/**
+ * The shapes of a `.ygtc` file, part by part: `load.ts` checks each on its own, so that one part's faults hide none of
+ * another's. Targets, expressions and templates are texts here.
+ */
+
+/** Node types of the language that this version does not run yet. */
+export const LATER_TYPES: ReadonlySet<string> = new Set([
+  'http',
+  'event',
+  'wait',
+  'async',
+  'flow',
+  'foreach',
+  'parallel',
+  'component',
+]);
+
+/** Keys of the language that this version does not heed yet; ignoring them would change what a flow does. */
+export const LATER_NODE_KEYS = ['retry', 'timeout', 'on_error'] as const;
+export const LATER_TRIGGER_KEYS = ['catch_up', 'overlap', 'jitter', 'when'] as const;
+
+const MAX_NODES = 1000;
+const MAX_TRIGGERS = 100;
+const MAX_INTERVAL_SECONDS = 366 * 24 * 3600;
+
+const flowName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+    'A name is made of letters, digits, _ and -, starts with a letter or digit, and is at most 63 long.',
+  );
+
+const nodeId = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/,
+    'An id is made of letters, digits, _ and -, starts with a letter or _, and is at most 63 long.',
+  )
+  .refine((id) => id !== 'constructor' && id !== '__proto__' && id !== 'prototype', 'This id is reserved.');
+
+const outputName = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
+    'An output name is made of letters, digits and _, starts with a letter or _, and is at most 63 long.',
+  )
+  .refine(
+    (name) => !isCelName(name) && !SCOPE_NAMES.some((taken) => taken === name),
+    'This name already means something in expressions.',
+  );
+
+const target = z.string().min(1, 'A target is the id of a node, or respond or end.');
+const code = z.string();
+
+/** Any JSON; YAML's `.inf` and `.nan` are none. Required. */
+const json = z.custom<Json>(isJson, 'Any JSON was expected.');
+
+function isJson(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true;
+  return typeof value === 'object' && Object.values(value).every(isJson);
+}
+
+export const flowShape = closedObject({
+  name: flowName,
+  version: z.string(),
+  description: z.string().optional(),
+  nodes: z.array(z.unknown()).min(1, 'A flow has at least one node.').max(MAX_NODES),
+  triggers: z
+    .array(z.unknown())
+    .min(1, 'A flow has at least one trigger, or it never runs.')
+    .max(MAX_TRIGGERS),
+});
+
+export const nodeShape = closedObject({
+  id: nodeId,
+  type: z.string(),
+  config: z.unknown().optional(),
+  next: target.optional(),
+  to: target.optional(),
+  when: code.optional(),
+  output: outputName.optional(),
+});
+
+const branchCondition = closedObject({
+  expression: code,
+  next: target.optional(),
+  to: target.optional(),
+});
+
+const responseStatus = z.custom<number | string>(
+  (status) => isStatus(status) || (typeof status === 'string' && status.includes('{{')),
+  'A whole number from 200 to 599 was expected, or a {{ template }} that gives one.',
+);
+
+export function isStatus(status: unknown): status is number {
+  return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+/** RFC 9110, section 5.6.2. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export const configShapes = {
+  script: closedObject({ script: z.string().min(1, 'The script is empty.') }),
+  branch: closedObject({
+    conditions: z.array(branchCondition).min(1, 'A branch has at least one condition.').max(100),
+    default: target.optional(),
+  }),
+  transform: closedObject({ value: json }),
+  http_response: closedObject({
+    status: responseStatus.optional(),
+    headers: z
+      .record(z.string().regex(HEADER_NAME, 'This is no name of an HTTP header.'), z.string())
+      .optional(),
+    body: json.optional(),
+  }),
+  publish: closedObject({ event_type: z.string(), payload: json, id: z.string().optional() }),
+} satisfies Record<NodeType, z.ZodType>;
+
+export const triggerTypes = ['event', 'timer'] as const;
+
+export const triggerShapes = {
+  event: closedObject({ type: z.literal('event'), event_type: z.string(), target }),
+  timer: closedObject({
+    type: z.literal('timer'),
+    cron: z.string().optional(),
+    timezone: z.string().optional(),
+    interval_seconds: z
+      .number()
+      .int('Whole seconds were expected.')
+      .min(1, 'At least 1 second was expected.')
+      .max(MAX_INTERVAL_SECONDS, 'At most 366 days were expected.')
+      .optional(),
+    target,
+  }),
+};
+
+/** What is wrong with an event trigger's pattern, or undefined. */
+export function patternFault(pattern: string): string | undefined {
+  if (pattern.length > 128) return `is ${pattern.length} characters long; at most 128 are allowed`;
+  const tokens = pattern.split('.');
+  if (tokens.length > 8) return `has ${tokens.length} tokens; at most 8 are allowed`;
+  for (const [at, token] of tokens.entries()) {
+    if (token === '>' && at < tokens.length - 1) return "has a '>' that is not its last token";
+    if (token === '*' || token === '>' || /^[a-z0-9_-]+$/.test(token)) continue;
+    return token === ''
+      ? 'has an empty token'
+      : `has the token ${JSON.stringify(token)}; a token is '*', a last '>', or made of a to z, 0 to 9, _ and -`;
+  }
+  return tokens.at(-1) === 'result' ? "ends in 'result', which no event's type does" : undefined;
+}

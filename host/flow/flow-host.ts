@@ -1,0 +1,19 @@
+import type { LogLevel } from '../contract.ts';
+import type { Effect, EffectAnswer, HttpAnswer } from '../sandbox/protocol.ts';
+
+/** What the cell does for the executor. */
+export interface FlowHost {
+  /** Asks the broker. A rejection is the cell's own trouble, not the effect's. */
+  effect(effect: Effect): Promise<EffectAnswer>;
+  /** Answers the webhook that waits for this event, if one still does. */
+  respond(eventId: string, answer: HttpAnswer): void;
+  /** @param source `flow:<name>` */
+  log(source: string, level: LogLevel, message: string): void;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /**
+   * Runs one uninterrupted stretch of tenant code, so that the cell can tell its watchdog what is running (F3).
+   * @param label names it in the error of a cell that had to be ended: `flow orders, node total`
+   */
+  guard<T>(label: string, fn: () => T): T;
+}

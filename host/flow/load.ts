@@ -1,0 +1,141 @@
+import { createBLAKE3 } from 'hash-wasm';
+import { GtpackError } from '../errors.ts';
+import { nearest, readYaml, suggestion } from '../yaml.ts';
+import { checkExpressions } from './check-expressions.ts';
+import type { Flow } from './flow.ts';
+import { RESERVED_TARGETS } from './flow.ts';
+import { flowShape } from './flow-file.ts';
+import { FlowProblems } from './flow-problems.ts';
+import { findCycles, findUnreachable } from './graph.ts';
+import { type NodeDraft, readNode } from './read-node.ts';
+import { readTrigger, type TriggerDraft } from './read-trigger.ts';
+
+export interface FlowSource {
+  /** YAML. */
+  readonly text: string;
+  /** For messages. */
+  readonly file: string;
+  /** The helper modules of `scripts/` beside the flow, by file name. */
+  readonly scripts: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads and checks a flow (invariant F1). Scripts are checked in the cell, which alone may run their engine.
+ * @throws GtpackError `yaml_invalid`, or `flow_invalid`, `expression_invalid` and `template_invalid` with every problem
+ *   of the file, each with its place and cure
+ */
+export async function loadFlow(source: FlowSource): Promise<Flow> {
+  const { text, file, scripts } = source;
+  const yaml = readYaml(text, file);
+  const problems = new FlowProblems(yaml, text);
+  const root = problems.parse(flowShape, yaml.value, []);
+  const name = root?.name ?? '';
+  const parts = isMap(yaml.value) ? yaml.value : {};
+  const nodes = listOf(parts.nodes).map((raw, index) => readNode(raw, ['nodes', index], problems));
+  const triggers = listOf(parts.triggers).map((raw, index) =>
+    readTrigger(raw, { flow: name, index }, problems),
+  );
+
+  checkIds(nodes, problems);
+  checkTargets(nodes, triggers, problems);
+  checkGraph(nodes, triggers, problems);
+  checkExpressions(nodes, problems);
+  problems.throwIfAny();
+  if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });
+
+  const checked = nodes.flatMap((draft) => (draft.node === undefined ? [] : [draft.node]));
+  return {
+    name,
+    version: root.version,
+    digest: await digestOf(source),
+    file,
+    nodes: checked,
+    triggers: triggers.flatMap((draft) => (draft.trigger === undefined ? [] : [draft.trigger])),
+    scripts,
+    answersWebhook: checked.some((node) => node.type === 'http_response'),
+  };
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function checkIds(nodes: readonly NodeDraft[], problems: FlowProblems): void {
+  const seen = new Map<string, number>();
+  for (const [index, { id, line }] of nodes.entries()) {
+    if (id === undefined) continue;
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, line);
+    else {
+      problems.at(['nodes', index, 'id'], {
+        message: `The id ${JSON.stringify(id)} is already that of the node in line ${first}.`,
+        cure: 'Give each node an id of its own.',
+      });
+    }
+  }
+}
+
+function checkTargets(
+  nodes: readonly NodeDraft[],
+  triggers: readonly TriggerDraft[],
+  problems: FlowProblems,
+): void {
+  const ids = idsOf(nodes);
+  const known = new Set<string>([...ids, ...RESERVED_TARGETS]);
+  for (const { target, path } of [...nodes, ...triggers].flatMap((draft) => draft.targets)) {
+    if (known.has(target)) continue;
+    const near = nearest(target, [...known]);
+    problems.at(path, {
+      message: `There is no node ${JSON.stringify(target)}.`,
+      cure:
+        near === undefined
+          ? `A target is respond, end, or one of: ${ids.join(', ')}.`
+          : suggestion(target, [near]),
+    });
+  }
+}
+
+function checkGraph(
+  nodes: readonly NodeDraft[],
+  triggers: readonly TriggerDraft[],
+  problems: FlowProblems,
+): void {
+  const ids = new Set(idsOf(nodes));
+  const graph = nodes.flatMap(({ id, targets }) =>
+    id === undefined ? [] : [{ id, targets: targets.map((edge) => edge.target).filter((to) => ids.has(to)) }],
+  );
+  const indexOf = (id: string) => nodes.findIndex((node) => node.id === id);
+  for (const cycle of findCycles(graph)) {
+    problems.at(['nodes', indexOf(cycle[0] ?? '')], {
+      message: `The nodes form a cycle: ${cycle.join(' → ')}.`,
+      cure: 'Let one of them end the run, or publish an event that starts a new one.',
+    });
+  }
+  // A part with faults may have led to any node.
+  if (problems.count > 0) return;
+  const starts = triggers.flatMap((trigger) => trigger.targets.map((edge) => edge.target));
+  for (const id of findUnreachable(graph, starts)) {
+    problems.at(['nodes', indexOf(id), 'id'], {
+      message: `No trigger and no other node leads to the node ${JSON.stringify(id)}.`,
+      cure: 'Name it in a `next`, a branch or a trigger, or remove it.',
+    });
+  }
+}
+
+function idsOf(nodes: readonly NodeDraft[]): string[] {
+  return nodes.flatMap(({ id }) => (id === undefined ? [] : [id]));
+}
+
+async function digestOf({ text, scripts }: FlowSource): Promise<string> {
+  const hasher = await createBLAKE3();
+  const names = Object.keys(scripts).toSorted((a, b) => (a < b ? -1 : 1));
+  // As JSON, so that no two sets of texts make the same bytes.
+  return hasher
+    .init()
+    .update(JSON.stringify([text, names.map((name) => [name, scripts[name]])]))
+    .digest();
+}

@@ -1,0 +1,23 @@
+import type { FlowNode } from '../flow.ts';
+import { compileBranch } from './branch.ts';
+import { compileHttpResponse } from './http-response.ts';
+import type { CompiledNode, NodeTools } from './node.ts';
+import { compilePublish } from './publish.ts';
+import { compileScript } from './script.ts';
+import { compileTransform } from './transform.ts';
+
+/** Every node type. @throws GtpackError for a script, expression or template that does not compile */
+export function compileNode(node: FlowNode, tools: NodeTools): CompiledNode {
+  switch (node.type) {
+    case 'script':
+      return compileScript(node, tools);
+    case 'branch':
+      return compileBranch(node, tools);
+    case 'transform':
+      return compileTransform(node, tools);
+    case 'http_response':
+      return compileHttpResponse(node, tools);
+    case 'publish':
+      return compilePublish(node, tools);
+  }
+}

@@ -1,0 +1,178 @@
+import type { Path } from '../yaml.ts';
+import { suggestion } from '../yaml.ts';
+import { type FlowNode, NODE_TYPES, type NodeType } from './flow.ts';
+import { configShapes, LATER_NODE_KEYS, LATER_TYPES, nodeShape } from './flow-file.ts';
+import type { FlowProblems } from './flow-problems.ts';
+
+/** A target and where it is written. */
+export interface Edge {
+  readonly target: string;
+  readonly path: Path;
+}
+
+/** A node as far as it could be read. */
+export interface NodeDraft {
+  readonly path: Path;
+  readonly line: number;
+  readonly id?: string;
+  readonly targets: readonly Edge[];
+  readonly when?: string;
+  readonly output?: string;
+  /** Undefined where the node has a problem. */
+  readonly node?: FlowNode;
+}
+
+export function readNode(raw: unknown, path: Path, problems: FlowProblems): NodeDraft {
+  const line = problems.placeIn(path, '', 0).line;
+  const base = problems.parse(nodeShape, withoutLaterKeys(raw, path, problems), path);
+  if (base === undefined) return { path, line, ...readable(raw), targets: readableTargets(raw, path) };
+  const next = targetOf(base, path, problems);
+  const common = {
+    id: base.id,
+    ...(next === undefined ? {} : { next: next.target }),
+    ...(base.when === undefined ? {} : { when: base.when }),
+    ...(base.output === undefined ? {} : { output: base.output }),
+  };
+  const draft = { path, line, ...common };
+  const own = next === undefined ? [] : [next];
+  const type = knownType(base.type, [...path, 'type'], problems);
+  if (type === undefined) return { ...draft, targets: own };
+  const configPath = [...path, 'config'];
+  const read = readConfig(type, base.config ?? {}, configPath, problems);
+  if (read === undefined) return { ...draft, targets: own };
+  const node: FlowNode = { ...common, line, ...read.part };
+  return { ...draft, node, targets: [...own, ...read.edges] };
+}
+
+type ConfigPart = { [Node in FlowNode as Node['type']]: Pick<Node, 'type' | 'config'> }[NodeType];
+
+interface ConfigRead {
+  readonly part: ConfigPart;
+  readonly edges: readonly Edge[];
+}
+
+function readConfig(
+  type: NodeType,
+  config: unknown,
+  path: Path,
+  problems: FlowProblems,
+): ConfigRead | undefined {
+  switch (type) {
+    case 'script': {
+      const read = problems.parse(configShapes.script, config, path);
+      if (read === undefined) return undefined;
+      const place = problems.placeIn([...path, 'script'], read.script, 0);
+      return { part: { type, config: { ...read, ...place } }, edges: [] };
+    }
+    case 'branch':
+      return readBranch(config, path, problems);
+    case 'transform': {
+      const read = problems.parse(configShapes.transform, config, path);
+      return read && { part: { type, config: read }, edges: [] };
+    }
+    case 'http_response': {
+      const read = problems.parse(configShapes.http_response, config, path);
+      return read && { part: { type, config: defined(read) }, edges: [] };
+    }
+    case 'publish': {
+      const read = problems.parse(configShapes.publish, config, path);
+      return read && { part: { type, config: defined(read) }, edges: [] };
+    }
+  }
+}
+
+function readBranch(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
+  const read = problems.parse(configShapes.branch, config, path);
+  if (read === undefined) return undefined;
+  const edges: Edge[] = [];
+  const conditions = read.conditions.map((condition, index) => {
+    const at = [...path, 'conditions', index];
+    const edge = targetOf(condition, at, problems);
+    if (edge !== undefined) edges.push(edge);
+    else if (condition.next === undefined && condition.to === undefined) {
+      problems.at(at, { message: 'The condition has no target.', cure: 'Add `next` with the id of a node.' });
+    }
+    return { expression: condition.expression, next: edge?.target ?? '' };
+  });
+  if (read.default === undefined) return { part: { type: 'branch', config: { conditions } }, edges };
+  edges.push({ target: read.default, path: [...path, 'default'] });
+  return { part: { type: 'branch', config: { conditions, default: read.default } }, edges };
+}
+
+/** `next` and `to` mean the same; both at once may contradict each other. */
+function targetOf(
+  value: { readonly next?: string | undefined; readonly to?: string | undefined },
+  path: Path,
+  problems: FlowProblems,
+): Edge | undefined {
+  if (value.next !== undefined && value.to !== undefined) {
+    problems.atKey([...path, 'to'], {
+      message: '`next` and `to` mean the same; both are given.',
+      cure: 'Leave out one of them.',
+    });
+  }
+  if (value.next !== undefined) return { target: value.next, path: [...path, 'next'] };
+  return value.to === undefined ? undefined : { target: value.to, path: [...path, 'to'] };
+}
+
+function knownType(type: string, path: Path, problems: FlowProblems): NodeType | undefined {
+  const known = NODE_TYPES.find((name) => name === type);
+  if (known !== undefined) return known;
+  const list = `Known node types: ${NODE_TYPES.join(', ')}.`;
+  if (LATER_TYPES.has(type)) {
+    problems.at(path, {
+      message: `This version of the host does not run nodes of type ${JSON.stringify(type)} yet.`,
+      cure: list,
+    });
+    return undefined;
+  }
+  const near = suggestion(type, NODE_TYPES);
+  problems.at(path, {
+    message: `This host does not know the node type ${JSON.stringify(type)}.`,
+    cure: near.startsWith('Did') ? `${near} ${list}` : list,
+  });
+  return undefined;
+}
+
+/** Says of each key that this version does not heed yet, and takes it out, so that it is not called unknown too. */
+function withoutLaterKeys(raw: unknown, path: Path, problems: FlowProblems): unknown {
+  if (!isMap(raw)) return raw;
+  const rest = { ...raw };
+  for (const key of LATER_NODE_KEYS) {
+    if (!Object.hasOwn(rest, key)) continue;
+    delete rest[key];
+    problems.atKey([...path, key], {
+      message: `This version of the host does not heed \`${key}\` yet, so the flow would not do what it says.`,
+      cure: 'Leave it out.',
+    });
+  }
+  return rest;
+}
+
+/** What a node with faults still says, so that others that name it are not called wrong. */
+function readable(raw: unknown): { id?: string; output?: string } {
+  if (!isMap(raw)) return {};
+  return {
+    ...(typeof raw.id === 'string' ? { id: raw.id } : {}),
+    ...(typeof raw.output === 'string' ? { output: raw.output } : {}),
+  };
+}
+
+function readableTargets(raw: unknown, path: Path): Edge[] {
+  if (!isMap(raw)) return [];
+  return (['next', 'to'] as const).flatMap((key) => {
+    const target = raw[key];
+    return typeof target === 'string' && target !== '' ? [{ target, path: [...path, key] }] : [];
+  });
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+/** Zod writes no key for what is absent; its types say otherwise. */
+function defined<T extends object>(value: T): Defined<T> {
+  return value as Defined<T>;
+}

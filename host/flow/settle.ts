@@ -1,0 +1,70 @@
+import type { Delivery, RunRecord } from '../bus/bus.ts';
+import type { RunOutcome } from '../sandbox/protocol.ts';
+
+export type RunResult = RunOutcome;
+
+const MAX_ATTEMPTS = 5;
+const BACKOFF_BASE_MS = 500;
+const BACKOFF_CAP_MS = 60_000;
+
+/** Not the event's doing: they never use up its attempts. */
+const HOSTS_OWN: ReadonlySet<string> = new Set(['cell_busy', 'host_stopping', 'bus_unavailable']);
+
+export type Decision =
+  | { readonly kind: 'ack' }
+  | { readonly kind: 'nak'; readonly delayMs: number }
+  | { readonly kind: 'dead'; readonly reason: string };
+
+/**
+ * What becomes of an event after its runs: acknowledged when all went well; delivered again while every failure may go
+ * away by itself and attempts are left; else a dead letter (promise B5).
+ *
+ * @param attempt 1 for the first
+ * @param random from 0 up to, not including, 1
+ */
+export function decide(attempt: number, results: readonly RunOutcome[], random: () => number): Decision {
+  const failures = results.filter((result) => result.status === 'error');
+  const [first] = failures;
+  if (first === undefined) return { kind: 'ack' };
+  const final = failures.find((failure) => failure.error?.retryable !== true);
+  if (final !== undefined) return { kind: 'dead', reason: reasonOf(final) };
+  const counted = failures.find((failure) => !HOSTS_OWN.has(failure.error?.code ?? ''));
+  if (counted !== undefined && attempt >= MAX_ATTEMPTS) {
+    return { kind: 'dead', reason: `${reasonOf(counted)} (attempt ${attempt} of ${MAX_ATTEMPTS})` };
+  }
+  return { kind: 'nak', delayMs: backoffMs(attempt, random) };
+}
+
+/** Exponential, with full jitter: of many events that failed together, few come back together. */
+function backoffMs(attempt: number, random: () => number): number {
+  const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1));
+  return Math.floor(random() * ceiling);
+}
+
+function reasonOf({ flow, error }: RunOutcome): string {
+  return `Flow ${flow}: ${error?.code ?? 'unknown'}: ${error?.message ?? 'no reason was given'}`;
+}
+
+/** What the store keeps of a run, and the message on its result subject. */
+export function runRecord(delivery: Delivery, run: RunOutcome): RunRecord {
+  const head = JSON.stringify({
+    event_id: delivery.id,
+    run_id: run.runId,
+    flow: run.flow,
+    status: run.status,
+  });
+  const tail = JSON.stringify({
+    ...(run.error === undefined ? {} : { error: run.error }),
+    attempts: delivery.attempt,
+    duration_ms: run.durationMs,
+  });
+  // The output is spliced in as the text it is: nothing here parses what a tenant made.
+  const output = run.output === undefined ? '' : `,"output":${run.output}`;
+  return {
+    runId: run.runId,
+    flow: run.flow,
+    status: run.status,
+    resultJson: `${head.slice(0, -1)}${output},${tail.slice(1)}`,
+    journalJson: run.journalJson,
+  };
+}
