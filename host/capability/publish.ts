@@ -1,5 +1,6 @@
 import type { Bus, EventMessage, JournalEntry } from '../bus/bus.ts';
-import { parseEventId, parseEventType, type TenantId } from '../event/names.ts';
+import { GtpackError } from '../errors.ts';
+import { isEventId, parseEventType, quoted, type TenantId } from '../event/names.ts';
 import type { Effect, EffectAnswer, NormalizedEvent } from '../sandbox/protocol.ts';
 import type { Capability } from './capability.ts';
 
@@ -19,7 +20,8 @@ export class PublishCapability implements Capability {
 
 /** Id and type come from a cell, so they are parsed again before they reach a subject or a query. */
 export function messageOf({ id, type, json }: NormalizedEvent): EventMessage {
-  return { id: parseEventId(id), type: parseEventType(type), json };
+  if (!isEventId(id)) throw new GtpackError('event_invalid', `The cell gave an event the id ${quoted(id)}.`);
+  return { id, type: parseEventType(type), json };
 }
 
 function journalOf({ run }: Effect): JournalEntry[] {

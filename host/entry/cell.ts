@@ -7,6 +7,8 @@ const port = parentPort;
 if (port === null) throw new Error('A cell is started by a cell host.');
 
 port.once('message', (start: CellStart) => {
+  // All that a cell needs is loaded by now; see lockdown.ts.
+  process.permission.drop('fs.read');
   const runtime = new CellRuntime(
     start,
     (batch) => port.postMessage(batch),

@@ -1,8 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { entryUrl, hostFolder } from '../entry.ts';
-import { GtpackError } from '../errors.ts';
+import { entryUrl } from '../entry.ts';
+import { LOCKED_DOWN } from './lockdown.ts';
 import { CellOutbox, Outbox } from './outbox.ts';
 import type { CellHostMessage, CellMessage, HostMessage } from './protocol.ts';
 
@@ -33,12 +31,7 @@ export class CellHostProcess {
   #stderr = '';
 
   constructor(listener: CellHostListener) {
-    const child = fork(entryUrl('cell-host'), [], {
-      execArgv: lockdownFlags(),
-      env: {},
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+    const child = fork(entryUrl('cell-host'), [], LOCKED_DOWN);
     this.#child = child;
     const send = (batch: HostMessage[]): void => {
       // A failed send means that the process is ending; its exit tells the rest.
@@ -99,40 +92,4 @@ export class CellHostProcess {
     this.kill();
     await this.#exited;
   }
-}
-
-/** The libraries that run inside a cell. */
-const CELL_LIBRARIES = [
-  '@marcbachmann/cel-js',
-  'quickjs-emscripten-core',
-  '@jitl/quickjs-wasmfile-release-sync',
-];
-
-function lockdownFlags(): string[] {
-  const readable = new Set([hostFolder]);
-  for (const library of CELL_LIBRARIES) readable.add(nodeModulesOf(library));
-  return [
-    '--permission',
-    '--allow-worker',
-    ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
-    '--disable-warning=SecurityWarning',
-    '--disable-warning=ExperimentalWarning',
-  ];
-}
-
-/** The `node_modules` folder that a library was found in. */
-function nodeModulesOf(library: string): string {
-  const file = fileURLToPath(import.meta.resolve(library));
-  const marker = join('node_modules', library);
-  const at = file.lastIndexOf(marker);
-  if (at === -1) {
-    throw new GtpackError(
-      'plugin_invalid',
-      `The library ${library} was found at ${dirname(file)}, outside of node_modules.`,
-      {
-        cure: 'Install gtpack with npm.',
-      },
-    );
-  }
-  return join(file.slice(0, at), 'node_modules');
 }
