@@ -1,0 +1,59 @@
+/** Something that is due at an instant. */
+export interface Dated {
+  /** Milliseconds since the Unix epoch. */
+  next: number;
+}
+
+/** A binary heap with the earliest on top. */
+export class InstantHeap<T extends Dated> {
+  #items: T[] = [];
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  get top(): T | undefined {
+    return this.#items[0];
+  }
+
+  /** In no order. */
+  values(): readonly T[] {
+    return this.#items;
+  }
+
+  /** Adds many at once, in linear time. */
+  addAll(items: readonly T[]): void {
+    for (const item of items) this.#items.push(item);
+    for (let index = (this.#items.length >> 1) - 1; index >= 0; index -= 1) this.#sink(index);
+  }
+
+  /** The top was given a later instant: puts it where it belongs. */
+  sinkTop(): void {
+    this.#sink(0);
+  }
+
+  dropTop(): void {
+    const last = this.#items.pop();
+    if (last === undefined || this.#items.length === 0) return;
+    this.#items[0] = last;
+    this.#sink(0);
+  }
+
+  #sink(start: number): void {
+    const items = this.#items;
+    const item = items[start];
+    if (item === undefined) return;
+    let index = start;
+    for (;;) {
+      let childIndex = 2 * index + 1;
+      let child = items[childIndex];
+      if (child === undefined) break;
+      const right = items[childIndex + 1];
+      if (right !== undefined && right.next < child.next) [child, childIndex] = [right, childIndex + 1];
+      if (child.next >= item.next) break;
+      items[index] = child;
+      index = childIndex;
+    }
+    items[index] = item;
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Time. Siblings:
+ *
+ * - `calculator.ts` the instants of one plan; croner answers for the calendar, nothing else of it is used
+ * - `instant-heap.ts` who is due next
+ * - `tick-id.ts`    the id of a tick
+ * - `clock.ts`      the time and the one timer, as tests replace them
+ * - `scheduler.ts`  the loop
+ *
+ * Invariants:
+ *
+ * - S1 a schedule is a list of instants that depends on its plan alone: hosts and restarts agree on it.
+ * - S2 the same instant of the same schedule has the same tick id, so the bus takes it once (B4, B6).
+ * - S3 no polling: one timer, whatever the number of schedules.
+ * - S4 instants that went by unseen are one tick, for the latest, and a count.
+ */
+export { compilePlan, type InstantPlan, nextInstant } from './calculator.ts';
+export { type Clock, systemClock } from './clock.ts';
+export {
+  type DueTick,
+  type ScheduleEntry,
+  Scheduler,
+  type SchedulerOptions,
+  type Upcoming,
+} from './scheduler.ts';
+export { tickId } from './tick-id.ts';
