@@ -19,6 +19,11 @@ export function quoted(text: string): string {
   return cut.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 }
 
+/** One token of a subject: 1 to 63 of a to z, 0 to 9, _ and -, starting with a letter or digit. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
 /** @throws GtpackError `tenant_invalid` */
 export function parseTenantId(text: string): TenantId {
   if (TOKEN.test(text)) return text as TenantId;

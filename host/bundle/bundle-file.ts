@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import { errorMessage } from '../errors.ts';
+import type { Json } from '../event/json.ts';
+import { type EnvName, parseEnvName } from '../event/names.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { limitsShape } from './limits-shape.ts';
+import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { duration, fault, mapping, path, size, text } from './readers.ts';
+
+/**
+ * The bundle as people write it. Paths are relative to the folder of the bundle file; absolute ones and `..` are the
+ * operator's good right.
+ */
+
+const DEFAULT_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 8080 });
+const DEFAULT_BUS_FILE = '.gtpack/bus.sqlite';
+const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
+const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
+
+/** A key of the full form that this version must not read as if it kept its promise. */
+function notYet(what: string) {
+  return z.undefined({ error: `${what} not in this version of gtpack. Leave the key out.` }).optional();
+}
+
+const envName: z.ZodType<EnvName> = z
+  .string({ error: (issue) => fault('the name of an env', issue.input) })
+  .transform((value, context) => {
+    try {
+      return parseEnvName(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: errorMessage(error), input: value });
+      return z.NEVER;
+    }
+  });
+
+const providerFile = mapping({
+  pack: path('the path of a .gtpack'),
+  enabled: z
+    .boolean({ error: (issue) => fault('true or false', issue.input) })
+    .optional()
+    .default(true),
+  config: z.custom<Json>().optional(),
+  grants: notYet('grants of capabilities are'),
+  limits: notYet('limits of a single provider are'),
+  signatures: notYet('checking signatures is'),
+  isolation: notYet('choosing the isolation is'),
+  allow_unsigned: notYet('exempting a provider from signatures is'),
+});
+
+const providersFile = z.record(z.string(), providerFile, {
+  error: (issue) => fault('a mapping of provider names', issue.input),
+});
+
+const flowsFile = z.array(path('the path of a flow, or a glob,'), {
+  error: (issue) => fault('a list of paths or globs, such as ["flows/*.ygtc"],', issue.input),
+});
+
+const tenantFile = mapping({
+  providers: providersFile.optional(),
+  flows: flowsFile.optional(),
+  limits: mapping(limitsShape).optional(),
+});
+
+const busFile = mapping({
+  kind: text('"embedded" (the only bus of this version of gtpack)', (value) =>
+    value === 'embedded' ? value : undefined,
+  ),
+  file: path('the path of the database').optional().default(DEFAULT_BUS_FILE),
+});
+
+const httpFile = mapping({
+  listen: text('an address with a port, such as "127.0.0.1:8080" or "[::1]:8080",', parseListenAddress)
+    .optional()
+    .default(DEFAULT_LISTEN),
+  max_body: size(1, 64 * 1024 ** 2)
+    .optional()
+    .default(DEFAULT_LIMITS.maxBodyBytes),
+  response_timeout: duration(1, 600_000).optional().default(DEFAULT_RESPONSE_TIMEOUT_MS),
+  public_url: notYet('a public base URL is'),
+});
+
+export const bundleFile = mapping({
+  env: envName.optional().default('dev' as EnvName),
+  bus: busFile.optional().default({ kind: 'embedded', file: DEFAULT_BUS_FILE }),
+  http: httpFile.optional().default({
+    listen: DEFAULT_LISTEN,
+    max_body: DEFAULT_LIMITS.maxBodyBytes,
+    response_timeout: DEFAULT_RESPONSE_TIMEOUT_MS,
+  }),
+  dedupe_window: duration(1000, 90 * 86_400_000)
+    .optional()
+    .default(DEFAULT_DEDUPE_WINDOW_MS),
+  providers: providersFile.optional(),
+  flows: flowsFile.optional(),
+  tenants: z
+    .record(z.string(), tenantFile, { error: (issue) => fault('a mapping of tenant names', issue.input) })
+    .optional(),
+  trust: notYet('trusting publishers is'),
+  secrets: notYet('secrets are'),
+});
+
+export type BundleFile = z.output<typeof bundleFile>;
+export type TenantFile = z.output<typeof tenantFile>;
+export type ProviderFile = z.output<typeof providerFile>;

@@ -1,0 +1,193 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { GtpackError, type Problem } from '../errors.ts';
+import { checkJsonBounds } from '../event/json-bounds.ts';
+import type { TenantId } from '../event/names.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
+import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
+import { type BundleFile, bundleFile, type ProviderFile, type TenantFile } from './bundle-file.ts';
+import { flowPaths, isFile } from './flow-paths.ts';
+import { limitsOf } from './limits-shape.ts';
+import { nameProblems } from './name-problems.ts';
+import { plainProblems } from './plain-problems.ts';
+import { problemAt, throwProblems } from './problems.ts';
+import { readTextFile } from './text-file.ts';
+
+const BUNDLE_FILE = 'bundle.yaml';
+const MAX_BUNDLE_BYTES = 1024 * 1024;
+const NAME_A_PACK = 'Name a pack under providers.';
+const DEFAULT_TENANT = 'default' as TenantId;
+
+/**
+ * Reads a bundle, resolves its paths against its folder, and freezes it. Nothing of it is read later.
+ *
+ * @param path a folder with a `bundle.yaml`, or the file itself
+ * @throws GtpackError `file_unreadable`, `yaml_invalid`, `bundle_invalid`, or, for files that it names and that are
+ *   not there, `pack_missing` and `flow_missing`; with every problem of that stage, each with its line and column
+ */
+export async function loadBundle(path: string): Promise<Bundle> {
+  const file = (await isFolder(path)) ? join(path, BUNDLE_FILE) : path;
+  const text = await readTextFile(file, MAX_BUNDLE_BYTES);
+  if (text === undefined) {
+    throw new GtpackError('file_unreadable', 'There is no bundle here.', {
+      file,
+      cure: `Give the folder of a ${BUNDLE_FILE}, or the file.`,
+    });
+  }
+  const yaml = readBundleYaml(text, file);
+  const written = checkShape(yaml);
+  const dir = dirname(resolve(file));
+  const place: BundlePlace = { yaml, dir, problems: [] };
+  const tenants: TenantBundle[] = [];
+  for (const [id, tenant, prefix] of tenantsOf(written)) {
+    tenants.push(await resolveTenant(id, tenant, prefix, place));
+  }
+  throwProblems(place.problems);
+  if (tenants.every((tenant) => tenant.providers.length === 0 && tenant.flows.length === 0)) {
+    throw new GtpackError('bundle_invalid', 'The bundle has no provider and no flow.', {
+      file,
+      cure: NAME_A_PACK,
+    });
+  }
+  return deepFreeze({
+    file: resolve(file),
+    dir,
+    env: written.env,
+    http: {
+      ...written.http.listen,
+      maxBodyBytes: written.http.max_body,
+      responseTimeoutMs: written.http.response_timeout,
+    },
+    bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
+    dedupeWindowMs: written.dedupe_window,
+    tenants,
+  });
+}
+
+interface BundlePlace {
+  readonly yaml: YamlFile;
+  readonly dir: string;
+  /** What was found wrong so far. */
+  readonly problems: Problem[];
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function readBundleYaml(text: string, file: string): YamlFile {
+  try {
+    const yaml = readYaml(text, file);
+    if (yaml.value !== null) return yaml;
+    throw new GtpackError('bundle_invalid', 'The file is empty.', {
+      file,
+      cure: NAME_A_PACK,
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    if (error instanceof RangeError || /call stack|Stack overflow/.test(message)) {
+      throw new GtpackError('yaml_invalid', 'The file nests its values too deep.', { file, cause: error });
+    }
+    if (error instanceof GtpackError) throwProblems(error.problems);
+    throw error;
+  }
+}
+
+function checkShape(yaml: YamlFile): BundleFile {
+  const problems = [...plainProblems(yaml), ...nameProblems(yaml)];
+  // A value inside of itself has no end, and no schema can be laid on it.
+  if (problems.some(({ message }) => message.includes('inside of itself'))) throwProblems(problems);
+  let written: BundleFile | undefined;
+  try {
+    written = parseYamlShape(yaml, bundleFile, 'bundle_invalid');
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    problems.push(...error.problems);
+  }
+  throwProblems(problems);
+  if (written === undefined) throw new TypeError('a shape was refused without a problem');
+  return written;
+}
+
+type Prefix = readonly string[];
+
+/** Each tenant with the path of its keys in the file; what stands at the top is the default tenant's. */
+function tenantsOf(written: BundleFile): [TenantId, TenantFile, Prefix][] {
+  const { providers, flows } = written;
+  const named = Object.entries(written.tenants ?? {}).map(
+    // Checked by nameProblems.
+    ([id, tenant]): [TenantId, TenantFile, Prefix] => [id as TenantId, tenant, ['tenants', id]],
+  );
+  if (providers === undefined && flows === undefined) return named;
+  return [[DEFAULT_TENANT, { providers, flows }, []], ...named];
+}
+
+async function resolveTenant(
+  id: TenantId,
+  tenant: TenantFile,
+  prefix: Prefix,
+  place: BundlePlace,
+): Promise<TenantBundle> {
+  const providers: ProviderBinding[] = [];
+  for (const [provider, file] of Object.entries(tenant.providers ?? {})) {
+    providers.push(await resolveProvider(provider, file, [...prefix, 'providers', provider], place));
+  }
+  const flows = new Set<string>();
+  for (const [index, entry] of (tenant.flows ?? []).entries()) {
+    const found = await flowPaths(place.dir, entry);
+    if (typeof found === 'string') {
+      place.problems.push(problemAt(place.yaml, [...prefix, 'flows', index], 'flow_missing', found));
+    } else {
+      for (const flow of found) flows.add(flow);
+    }
+  }
+  return { id, providers, flows: [...flows], limits: limitsOf(tenant.limits) };
+}
+
+async function resolveProvider(
+  id: string,
+  file: ProviderFile,
+  path: Prefix,
+  place: BundlePlace,
+): Promise<ProviderBinding> {
+  const { yaml, dir, problems } = place;
+  const pack = resolve(dir, file.pack);
+  // A disabled provider may lack its pack: that is a reason to disable it.
+  if (file.enabled && !(await isFile(pack))) {
+    const found = (await isFolder(pack)) ? `${pack} is a folder` : `there is no file ${pack}`;
+    const message = `The pack ${JSON.stringify(file.pack)} of the provider "${id}" is missing: ${found}.`;
+    problems.push({
+      ...problemAt(yaml, [...path, 'pack'], 'pack_missing', message),
+      cure: 'Correct the path, or build the pack with `gtpack pack build`.',
+    });
+  }
+  const config = file.config ?? {};
+  try {
+    checkJsonBounds(
+      JSON.stringify(config),
+      {
+        maxBytes: DEFAULT_LIMITS.maxEventBytes,
+        maxDepth: DEFAULT_LIMITS.maxJsonDepth,
+        maxElements: DEFAULT_LIMITS.maxJsonElements,
+      },
+      `The config of the provider "${id}"`,
+    );
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    problems.push(problemAt(yaml, [...path, 'config'], 'bundle_invalid', error.message));
+  }
+  return { id, pack, line: yaml.atKey(path).line, enabled: file.enabled, config };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

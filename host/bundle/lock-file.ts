@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import * as z from 'zod';
+import { errorMessage, GtpackError } from '../errors.ts';
+import { parseYamlShape, readYaml } from '../yaml.ts';
+import { count, mapping, text } from './readers.ts';
+import { readTextFile } from './text-file.ts';
+
+/** What was approved for one provider of one tenant. */
+export interface Pin {
+  /** BLAKE3 of the pack's bytes, hex. */
+  readonly digest: string;
+  /** Granted capabilities. This version grants none. */
+  readonly grants: readonly never[];
+}
+
+/** Pins by tenant, then by provider. */
+export type Pins = ReadonlyMap<string, ReadonlyMap<string, Pin>>;
+
+/** `gtpack.lock`, which stands beside the bundle file. */
+export interface LockFile {
+  readonly path: string;
+  /** Empty where there is no file yet. */
+  readonly pins: Pins;
+}
+
+export const LOCK_FILE = 'gtpack.lock';
+const LOCK_VERSION = 1;
+const MAX_LOCK_BYTES = 1024 * 1024;
+const DIGEST = /^blake3:([0-9a-f]{64})$/;
+const HEADER = `# Written by gtpack: the packs that this bundle was started with, and what each was granted.
+# Keep it under version control. A pack that changed is refused; to approve it, delete its entry and start again.
+`;
+
+const pinShape = mapping({
+  digest: text('"blake3:" and 64 hex digits', (value) => DIGEST.exec(value)?.[1]),
+  grants: z.array(z.never({ error: 'This version of gtpack grants no capabilities; the list is empty.' })),
+});
+
+/** Null is what is left of a mapping whose last entry an operator deleted. */
+const lockShape = mapping({
+  version: count(LOCK_VERSION, LOCK_VERSION),
+  tenants: z.record(z.string(), z.record(z.string(), pinShape).nullable()).nullable(),
+});
+
+/**
+ * Reads the lock of the bundle in `dir`.
+ * @throws GtpackError `lock_invalid`, `file_unreadable`
+ */
+export async function readLock(dir: string): Promise<LockFile> {
+  const path = join(dir, LOCK_FILE);
+  const content = await readTextFile(path, MAX_LOCK_BYTES);
+  return { path, pins: content === undefined ? new Map() : parseLock(content, path) };
+}
+
+function parseLock(content: string, path: string): Pins {
+  try {
+    const { tenants } = parseYamlShape(readYaml(content, path), lockShape, 'lock_invalid');
+    return new Map(
+      Object.entries(tenants ?? {}).map(([id, pins]) => [id, new Map(Object.entries(pins ?? {}))]),
+    );
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    const cure = `Restore ${LOCK_FILE} from version control, or delete it and start again to approve every pack anew.`;
+    const [first, ...rest] = error.problems;
+    const last = { ...(rest.at(-1) ?? first), code: 'lock_invalid' as const, cure };
+    throw rest.length === 0
+      ? GtpackError.ofProblems([last])
+      : GtpackError.ofProblems([{ ...first, code: 'lock_invalid' }, ...rest.slice(0, -1), last]);
+  }
+}
+
+/** The text of a lock: the same pins give the same bytes. */
+export function formatLock(pins: Pins): string {
+  const tenants = sorted(pins).map(([tenant, providers]): [string, unknown] => [
+    tenant,
+    Object.fromEntries(
+      sorted(providers).map(([id, { digest, grants }]) => [id, { digest: `blake3:${digest}`, grants }]),
+    ),
+  ]);
+  return (
+    HEADER + stringify({ version: LOCK_VERSION, tenants: Object.fromEntries(tenants) }, { lineWidth: 0 })
+  );
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/**
+ * Replaces the lock in one step: a reader, or a crash, finds the old one or the new one whole.
+ * @throws GtpackError `lock_unwritable`
+ */
+export async function writeLock(lock: LockFile): Promise<void> {
+  const { path, pins } = lock;
+  const content = formatLock(pins);
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    // What cannot be read back must not take the place of what can.
+    parseLock(content, path);
+    await writeDurably(temporary, content);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw new GtpackError('lock_unwritable', `The lock cannot be written: ${errorMessage(error)}.`, {
+      file: path,
+      cure: 'Make the folder of the bundle writable, or put a lock there that was written elsewhere.',
+      cause: error,
+    });
+  }
+}
+
+async function writeDurably(path: string, content: string): Promise<void> {
+  const handle: FileHandle = await open(path, 'wx');
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,216 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Bundle } from '../../host/bundle/bundle.ts';
+import { loadBundle } from '../../host/bundle/load.ts';
+import { approvePacks, type LoadedPack } from '../../host/bundle/lock.ts';
+import { formatLock, readLock, writeLock } from '../../host/bundle/lock-file.ts';
+
+const [A, B, C] = ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)] as const;
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'gtpack-lock-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+async function bundle(yaml = 'providers: { hook: { pack: p }, clock: { pack: p } }'): Promise<Bundle> {
+  await writeFile(join(dir, 'p'), '');
+  await writeFile(join(dir, 'bundle.yaml'), yaml);
+  return loadBundle(dir);
+}
+
+const pack = (provider: string, digest: string, tenant = 'default'): LoadedPack => ({
+  tenant,
+  provider,
+  digest,
+});
+const lockText = () => readFile(join(dir, 'gtpack.lock'), 'utf8');
+
+describe('the first start', () => {
+  test('pins each digest with no grants, in sorted order, and warns', async () => {
+    const warnings = await approvePacks(await bundle(), [pack('hook', A), pack('clock', B)]);
+    expect(warnings).toEqual([
+      'No signature was checked for default/hook, default/clock; only env "dev" starts packs like that.',
+      'gtpack.lock pins default/hook, default/clock from now on, with no grants.',
+    ]);
+    expect(
+      await lockText(),
+    ).toBe(`# Written by gtpack: the packs that this bundle was started with, and what each was granted.
+# Keep it under version control. A pack that changed is refused; to approve it, delete its entry and start again.
+version: 1
+tenants:
+  default:
+    clock:
+      digest: blake3:${B}
+      grants: []
+    hook:
+      digest: blake3:${A}
+      grants: []
+`);
+  });
+
+  test('leaves nothing behind but the lock', async () => {
+    await approvePacks(await bundle(), [pack('hook', A)]);
+    expect((await readdir(dir)).sort()).toEqual(['bundle.yaml', 'gtpack.lock', 'p']);
+  });
+
+  test('in any env but dev is refused, for every pack, and pins nothing', async () => {
+    const prod = await bundle('env: prod\nproviders:\n  hook: { pack: p }\n  clock: { pack: p }');
+    const error: unknown = await approvePacks(prod, [pack('hook', A), pack('clock', B)]).catch(
+      (e: unknown) => e,
+    );
+    expect(error).toMatchObject({ code: 'pack_unsigned' });
+    expect(String((error as Error).message).split('\n')).toEqual([
+      `${dir}/bundle.yaml:3: The pack ${dir}/p of the provider "hook" of the tenant "default" is not signed, and env "prod" starts signed packs only. This version of gtpack cannot check signatures: start the bundle as env "dev".`,
+      `${dir}/bundle.yaml:4: The pack ${dir}/p of the provider "clock" of the tenant "default" is not signed, and env "prod" starts signed packs only. This version of gtpack cannot check signatures: start the bundle as env "dev".`,
+    ]);
+    await expect(lockText()).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('of a bundle without packs writes no lock and warns of nothing', async () => {
+    expect(await approvePacks(await bundle(), [])).toEqual([]);
+    expect(await readdir(dir)).not.toContain('gtpack.lock');
+  });
+});
+
+describe('a later start', () => {
+  beforeEach(async () => {
+    await approvePacks(await bundle(), [pack('hook', A), pack('clock', B)]);
+  });
+
+  test('with the same packs changes nothing and warns only of signatures', async () => {
+    const before = await lockText();
+    const warnings = await approvePacks(await bundle(), [pack('hook', A), pack('clock', B)]);
+    expect(warnings).toHaveLength(1);
+    expect(await lockText()).toBe(before);
+  });
+
+  test('with a changed pack is refused, with both digests and the cure, and the lock stays', async () => {
+    const before = await lockText();
+    await expect(approvePacks(await bundle(), [pack('hook', C), pack('clock', B)])).rejects.toThrow(
+      `${dir}/bundle.yaml:1: The pack ${dir}/p of the provider "hook" of the tenant "default" is not the one that gtpack.lock approved: blake3:aaaaaaaaaaaa… was expected; blake3:cccccccccccc… came. To approve the new pack, delete default.hook from gtpack.lock and start again.`,
+    );
+    await expect(approvePacks(await bundle(), [pack('hook', C)])).rejects.toMatchObject({
+      code: 'pack_changed',
+    });
+    expect(await lockText()).toBe(before);
+  });
+
+  test('with a changed pack and a new one pins neither', async () => {
+    const more = await bundle('providers: { hook: { pack: p }, mail: { pack: p } }');
+    await expect(approvePacks(more, [pack('mail', C), pack('hook', C)])).rejects.toMatchObject({
+      code: 'pack_changed',
+    });
+    expect(await lockText()).not.toContain('mail');
+  });
+
+  test('after the entry was deleted approves the pack that is there', async () => {
+    const text = await lockText();
+    await writeFile(join(dir, 'gtpack.lock'), text.replace(/ {4}hook:\n.*\n.*\n/, ''));
+    await approvePacks(await bundle(), [pack('hook', C), pack('clock', B)]);
+    expect((await readLock(dir)).pins.get('default')?.get('hook')).toEqual({ digest: C, grants: [] });
+  });
+
+  test('drops the pins of providers that are gone with the next write, and no sooner', async () => {
+    await approvePacks(await bundle('providers: { hook: { pack: p } }'), [pack('hook', A)]);
+    expect(await lockText()).toContain('clock');
+    const more = await bundle('providers: { hook: { pack: p }, mail: { pack: p } }');
+    await approvePacks(more, [pack('hook', A), pack('mail', C)]);
+    expect([...((await readLock(dir)).pins.get('default')?.keys() ?? [])]).toEqual(['hook', 'mail']);
+  });
+
+  test('keeps the pin of a provider that is disabled', async () => {
+    const disabled = await bundle('providers: { hook: { pack: p, enabled: false }, mail: { pack: p } }');
+    await approvePacks(disabled, [pack('mail', C)]);
+    expect((await readLock(dir)).pins.get('default')?.get('hook')?.digest).toBe(A);
+  });
+
+  test('knows one tenant from another with the same provider', async () => {
+    const two = await bundle(
+      'providers: { hook: { pack: p } }\ntenants: { acme: { providers: { hook: { pack: p } } } }',
+    );
+    await approvePacks(two, [pack('hook', A), pack('hook', C, 'acme')]);
+    const { pins } = await readLock(dir);
+    expect([pins.get('default')?.get('hook')?.digest, pins.get('acme')?.get('hook')?.digest]).toEqual([A, C]);
+  });
+});
+
+describe('a lock', () => {
+  test.each(['version: 1\ntenants:\n', 'version: 1\ntenants:\n  default:\n', 'version: 1\ntenants: {}\n'])(
+    'whose last entry was deleted approves anew: %j',
+    async (text) => {
+      await writeFile(join(dir, 'gtpack.lock'), text);
+      await approvePacks(await bundle(), [pack('hook', B)]);
+      expect((await readLock(dir)).pins.get('default')?.get('hook')?.digest).toBe(B);
+    },
+  );
+
+  const valid = formatLock(new Map([['default', new Map([['hook', { digest: A, grants: [] }]])]]));
+
+  test.each<[string, string, string]>([
+    ['that is empty', '', 'a mapping was expected; null came.'],
+    ['that is no YAML', 'version: [', 'gtpack.lock:1:'],
+    [
+      'of another version',
+      valid.replace('version: 1', 'version: 2'),
+      'version: a whole number from 1 to 1 was expected; 2 came.',
+    ],
+    ['with a short digest', valid.replace(A, 'abc'), 'digest: "blake3:" and 64 hex digits was expected'],
+    [
+      'with another algorithm',
+      valid.replace('blake3', 'sha256'),
+      'digest: "blake3:" and 64 hex digits was expected',
+    ],
+    [
+      'without a digest',
+      valid.replace(/.*digest.*\n/, ''),
+      'digest: "blake3:" and 64 hex digits was expected; nothing came.',
+    ],
+    [
+      'with a grant',
+      valid.replace('[]', '[http]'),
+      'This version of gtpack grants no capabilities; the list is empty.',
+    ],
+    [
+      'with a key of later versions',
+      valid.replace('grants:', 'publisher: x\n      grants:'),
+      'Unknown key "publisher".',
+    ],
+  ])('%s is refused with its place and the cure', async (_, text, message) => {
+    await writeFile(join(dir, 'gtpack.lock'), text);
+    const error: unknown = await readLock(dir).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'lock_invalid' });
+    expect(String(error)).toContain(message);
+    expect(String(error)).toMatch(/delete it and start again to approve every pack anew\.$/);
+  });
+
+  test('reads back what was written, whatever the names look like to YAML', async () => {
+    const names = ['1', '007', 'true', 'null', 'no', '0x1', '1e3', '2020-01-01', 'a', '10', '2'];
+    const pins = new Map(names.map((name) => [name, new Map([[name, { digest: A, grants: [] }]])]));
+    await writeLock({ path: join(dir, 'gtpack.lock'), pins });
+    const read = await readLock(dir);
+    expect(read.pins).toEqual(pins);
+    expect(formatLock(read.pins)).toBe(await lockText());
+  });
+
+  test('that cannot be written is named, with the cure, and leaves no half of itself', async () => {
+    await mkdir(join(dir, 'gtpack.lock', 'full'), { recursive: true });
+    const lock = { path: join(dir, 'gtpack.lock'), pins: new Map() };
+    await expect(writeLock(lock)).rejects.toMatchObject({ code: 'lock_unwritable' });
+    await expect(writeLock({ ...lock, path: join(dir, 'nowhere', 'gtpack.lock') })).rejects.toThrow(
+      'Make the folder of the bundle writable',
+    );
+    expect(await readdir(dir)).toEqual(['gtpack.lock']);
+  });
+
+  test('too long to be read again is not written', async () => {
+    const providers = new Map(
+      Array.from({ length: 5000 }, (_, index) => [`p${index}`, { digest: A, grants: [] }]),
+    );
+    const lock = { path: join(dir, 'gtpack.lock'), pins: new Map([['default', providers]]) };
+    await expect(writeLock(lock)).rejects.toMatchObject({ code: 'lock_unwritable' });
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
