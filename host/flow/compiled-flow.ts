@@ -26,7 +26,7 @@ export interface CompiledFlowNode {
 /** @returns the flow, or the error with every problem of its nodes */
 export function compileFlow(
   flow: Flow,
-  shared: Pick<NodeTools, 'scripts' | 'bounds' | 'ids'>,
+  shared: Omit<NodeTools, 'flow' | 'compiler'>,
 ): CompiledFlow | GtpackError {
   const compiler = new ExpressionCompiler({
     nodes: flow.nodes.map((node) => node.id),

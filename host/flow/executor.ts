@@ -12,6 +12,7 @@ import type { RunEvent } from './scope.ts';
 export interface ProgramOptions {
   readonly limits: CellLimits;
   readonly scripts: ScriptCompiler;
+  readonly host: Pick<FlowHost, 'guard' | 'now'>;
 }
 
 /** A tenant's flows, compiled once for its cell. Runs may overlap. */
@@ -20,9 +21,15 @@ export class FlowProgram {
   readonly #limits: CellLimits;
 
   /** A flow that does not compile fails its runs, and leaves the others alone. */
-  constructor(flows: readonly Flow[], { limits, scripts }: ProgramOptions) {
+  constructor(flows: readonly Flow[], { limits, scripts, host }: ProgramOptions) {
     this.#limits = limits;
-    const shared = { scripts, bounds: eventBounds(limits), ids: eventIds() };
+    const shared = {
+      scripts,
+      host,
+      bounds: eventBounds(limits),
+      cpuSliceMs: limits.cpuSliceMs,
+      ids: eventIds(),
+    };
     for (const flow of flows) this.#flows.set(flow.name, compileFlow(flow, shared));
   }
 

@@ -15,6 +15,10 @@ export interface NodeTools {
   /** Of an output, and of a published event. */
   readonly bounds: JsonBounds;
   readonly ids: EventIds;
+  /** For tenant code that runs while compiling: the top level of helper modules. */
+  readonly host: Pick<FlowHost, 'guard' | 'now'>;
+  /** What one uninterrupted stretch of tenant code may take. */
+  readonly cpuSliceMs: number;
 }
 
 /** A node, ready to run any number of times. */

@@ -4,7 +4,10 @@ import type { CompiledNode, NodeTools } from './node.ts';
 
 /** What this node type needs of a script engine. */
 export interface ScriptCompiler {
-  /** @throws GtpackError with the place of a syntax error in the flow's file */
+  /**
+   * Checks a script and runs its helpers' top-level code.
+   * @throws GtpackError with the place in the flow's file, or in the helper
+   */
   compile(source: {
     /** For messages. */
     readonly file: string;
@@ -14,41 +17,63 @@ export interface ScriptCompiler {
     readonly source: string;
     /** Modules whose exports are globals of the script, by file name. */
     readonly helpers: Readonly<Record<string, string>>;
+    /** Asked every few thousand instructions; true ends the compilation. */
+    shouldStop(): boolean;
   }): CompiledScript;
 }
 
 export interface CompiledScript {
   /**
-   * @param scope JSON texts by the name of the global that each becomes
    * @returns JSON text of the script's value
    * @throws GtpackError with the place in the flow's file
    */
-  run(scope: Readonly<Record<string, string>>, options: ScriptOptions): string;
-}
-
-export interface ScriptOptions {
-  /** What the script's clock says, in milliseconds since the Unix epoch. */
-  readonly now: number;
-  /** Of the script's random numbers; 32 bits. */
-  readonly seed: number;
-  readonly onConsole: (level: LogLevel, line: string) => void;
+  run(run: {
+    /** JSON texts by the name of the global that each becomes. */
+    readonly scope: Readonly<Record<string, string>>;
+    /** What the script's clock says, in milliseconds since the Unix epoch. */
+    readonly now: number;
+    /** Of the script's random numbers; 32 bits. */
+    readonly seed: number;
+    /** Asked every few thousand instructions; true ends the run. */
+    shouldStop(): boolean;
+    onConsole(level: LogLevel, line: string): void;
+  }): string;
 }
 
 /** Spreads consecutive ordinals over the seeds: the golden ratio's bits. */
 const SEED_STEP = 0x9e3779b1;
 
+/** A script is stopped a little before its slice ends: past it the watchdog ends the whole cell. */
+const SLICE_SHARE = 0.8;
+
 export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode {
   const { script: source, line, column } = node.config;
   const { file, name, scripts: helpers } = tools.flow;
-  const script = tools.scripts.compile({ file, line, column, source, helpers });
+  const deadline = (now: () => number): (() => boolean) => {
+    const end = now() + tools.cpuSliceMs * SLICE_SHARE;
+    return () => now() > end;
+  };
+  const script = tools.host.guard(`flow ${name}, node ${node.id}`, () =>
+    tools.scripts.compile({
+      file,
+      line,
+      column,
+      source,
+      helpers,
+      shouldStop: deadline(() => tools.host.now()),
+    }),
+  );
   return {
     run(step) {
       // Clock and randomness come from the event and the run, so that a redelivered run computes the same again.
       const seed = (Number.parseInt(step.runId.slice(0, 8), 16) ^ Math.imul(step.ordinal, SEED_STEP)) >>> 0;
+      const scope = step.scope.texts();
       const output = step.guard(() =>
-        script.run(step.scope.texts(), {
-          now: step.event.head.timestamp,
+        script.run({
+          scope,
           seed,
+          now: step.event.head.timestamp,
+          shouldStop: deadline(() => step.host.now()),
           onConsole: (level, text) => step.host.log(`flow:${name}`, level, text),
         }),
       );

@@ -1,0 +1,376 @@
+import { describe, expect, test } from 'vitest';
+import type {
+  Bus,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  JournalEntry,
+  Settlement,
+} from '../../host/bus/bus.ts';
+import { GtpackError } from '../../host/errors.ts';
+import { parseEventType, parseTenantId, type TenantId } from '../../host/event/names.ts';
+import { type CellSubmit, Dispatcher } from '../../host/flow/dispatcher.ts';
+import type { Flow } from '../../host/flow/flow.ts';
+import { runId } from '../../host/flow/match.ts';
+import type { Job, JobResult, RunError, RunOutcome } from '../../host/sandbox/protocol.ts';
+
+const tenant = parseTenantId('acme');
+
+/** A bus of one tenant that a test delivers from by hand. */
+class HandBus implements Bus {
+  readonly settled: Settlement[] = [];
+  readonly asked: (readonly string[])[] = [];
+  readonly known = new Map<string, readonly JournalEntry[]>();
+  stopped = false;
+  failSettle = false;
+  #options: ConsumeOptions | undefined;
+  #waiting: (() => void) | undefined;
+
+  deliver(...deliveries: Delivery[]): void {
+    this.#options?.onDeliveries(deliveries);
+  }
+
+  /** Resolves when `count` deliveries are settled. */
+  async settlements(count: number): Promise<Settlement[]> {
+    while (this.settled.length < count) {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+    return this.settled;
+  }
+
+  async consume(_: TenantId, options: ConsumeOptions): Promise<Consumer> {
+    this.#options = options;
+    return {
+      settle: async (settlement) => {
+        if (this.failSettle) throw new GtpackError('bus_unavailable', 'The disk is full.');
+        this.settled.push(settlement);
+        this.#waiting?.();
+      },
+      stop: async () => {
+        this.stopped = true;
+      },
+    };
+  }
+
+  async journals(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {
+    this.asked.push(runIds);
+    return this.known;
+  }
+
+  async publish(): Promise<never> {
+    throw new Error('The dispatcher publishes nothing itself.');
+  }
+
+  tap(): () => void {
+    return () => undefined;
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true;
+  }
+}
+
+type RunJob = Extract<Job, { kind: 'run' }>;
+
+class HandCells implements CellSubmit {
+  readonly jobs: RunJob[] = [];
+  answer: (job: RunJob) => Promise<JobResult> = async (job) => ({
+    kind: 'runs',
+    runs: job.runs.map(({ runId: id, flow }) => ok(id, flow)),
+  });
+
+  submit(_: TenantId, job: Job): Promise<JobResult> {
+    if (job.kind !== 'run') throw new Error('A run was expected.');
+    this.jobs.push(job);
+    return this.answer(job);
+  }
+}
+
+function ok(id: string, flow: string): RunOutcome {
+  return {
+    runId: id,
+    flow,
+    status: 'ok',
+    output: '{"a": [1]}',
+    journalJson: '[{"node":"a"}]',
+    durationMs: 3,
+  };
+}
+
+function failing(error: Partial<RunError>): (job: RunJob) => Promise<JobResult> {
+  return async (job) => ({
+    kind: 'runs',
+    runs: job.runs.map(({ runId: id, flow }) => ({
+      runId: id,
+      flow,
+      status: 'error',
+      error: { code: 'script_threw', message: 'boom', node: 'a', retryable: false, ...error },
+      journalJson: '[]',
+      durationMs: 1,
+    })),
+  });
+}
+
+function flow(name: string, pattern: string): Flow {
+  const triggers = [{ type: 'event', pattern, target: 'a' }] as const;
+  return {
+    name,
+    version: '1',
+    digest: '',
+    file: '',
+    nodes: [],
+    triggers,
+    scripts: {},
+    answersWebhook: false,
+  };
+}
+
+function delivery(id: string, type = 'order.created', more: Partial<Delivery> = {}): Delivery {
+  return {
+    id,
+    type: parseEventType(type),
+    json: `{"id":"${id}"}`,
+    sequence: 1,
+    attempt: 1,
+    redelivered: false,
+    ...more,
+  };
+}
+
+async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
+  const bus = new HandBus();
+  const cells = new HandCells();
+  const errors: unknown[] = [];
+  const dispatcher = new Dispatcher({
+    bus,
+    cells,
+    random: () => 0.5,
+    onSettleError: (_, error) => errors.push(error),
+  });
+  await dispatcher.open(tenant, flows);
+  return { bus, cells, dispatcher, errors };
+}
+
+test('an event that no flow waits for is acknowledged at once, without a cell', async () => {
+  const { bus, cells, dispatcher } = await open();
+  bus.deliver(delivery('e1', 'user.created'));
+  expect(await bus.settlements(1)).toMatchObject([{ kind: 'ack', runs: [] }]);
+  expect(cells.jobs).toEqual([]);
+  expect(await dispatcher.stop(1000)).toBe(0);
+});
+
+test('all runs of an event go to the cell as one job, and its text is not touched', async () => {
+  const { bus, cells } = await open([flow('a', 'order.created'), flow('b', '>'), flow('c', 'user.*')]);
+  bus.deliver(delivery('e1'));
+  await bus.settlements(1);
+  expect(cells.jobs).toEqual([
+    {
+      kind: 'run',
+      event: '{"id":"e1"}',
+      attempt: 1,
+      runs: [
+        { runId: runId('acme', 'e1', 'a', 0), flow: 'a', trigger: 0, journal: [] },
+        { runId: runId('acme', 'e1', 'b', 0), flow: 'b', trigger: 0, journal: [] },
+      ],
+    },
+  ]);
+});
+
+test('a result carries the output as the text it is', async () => {
+  const { bus } = await open();
+  bus.deliver(delivery('e1'));
+  const [settlement] = await bus.settlements(1);
+  const id = runId('acme', 'e1', 'orders', 0);
+  expect(settlement).toMatchObject({
+    kind: 'ack',
+    runs: [{ runId: id, flow: 'orders', status: 'ok', journalJson: '[{"node":"a"}]' }],
+  });
+  const run = settlement?.kind === 'ack' ? settlement.runs[0] : undefined;
+  expect(run?.resultJson).toBe(
+    `{"event_id":"e1","run_id":"${id}","flow":"orders","status":"ok","output":{"a": [1]},"attempts":1,"duration_ms":3}`,
+  );
+});
+
+test('an error that repeating does not mend makes a dead letter at once, with its runs', async () => {
+  const { bus, cells } = await open();
+  cells.answer = failing({});
+  bus.deliver(delivery('e1'));
+  const [settlement] = await bus.settlements(1);
+  expect(settlement).toMatchObject({ kind: 'dead', reason: 'Flow orders: script_threw: boom' });
+  const run = settlement?.kind === 'dead' ? settlement.runs[0] : undefined;
+  expect(JSON.parse(run?.resultJson ?? '')).toMatchObject({
+    status: 'error',
+    error: { code: 'script_threw', message: 'boom', node: 'a' },
+    attempts: 1,
+  });
+});
+
+describe('B5: an error that may go away is tried again, later and later', () => {
+  test.each([
+    [1, 250],
+    [2, 500],
+    [3, 1000],
+    [4, 2000],
+  ])('attempt %i waits up to twice %i ms', async (attempt, delayMs) => {
+    const { bus, cells } = await open();
+    cells.answer = failing({ retryable: true });
+    bus.deliver(delivery('e1', 'order.created', { attempt }));
+    expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs }]);
+  });
+
+  test('after the fifth attempt it is a dead letter', async () => {
+    const { bus, cells } = await open();
+    cells.answer = failing({ retryable: true });
+    bus.deliver(delivery('e1', 'order.created', { attempt: 5 }));
+    expect(await bus.settlements(1)).toMatchObject([
+      { kind: 'dead', reason: 'Flow orders: script_threw: boom (attempt 5 of 5)' },
+    ]);
+  });
+
+  test('a full queue or a stopping host never use an event up, and the wait is capped', async () => {
+    const { bus, cells } = await open();
+    for (const [at, code] of ['cell_busy', 'host_stopping', 'bus_unavailable'].entries()) {
+      cells.answer = async () => ({ kind: 'error', code, message: 'later' });
+      bus.deliver(delivery(`e${at}`, 'order.created', { attempt: 500 }));
+    }
+    for (const settlement of await bus.settlements(3)) {
+      expect(settlement).toMatchObject({ kind: 'nak', delayMs: 30_000 });
+    }
+  });
+
+  test('a lost cell is retried, a guest that overran is not', async () => {
+    const { bus, cells } = await open();
+    cells.answer = async () => ({ kind: 'error', code: 'cell_lost', message: 'The cell was ended.' });
+    bus.deliver(delivery('e1'));
+    await bus.settlements(1);
+    cells.answer = async () => ({ kind: 'error', code: 'guest_timeout', message: 'It ran too long.' });
+    bus.deliver(delivery('e2'));
+    expect((await bus.settlements(2)).map(({ kind }) => kind)).toEqual(['nak', 'dead']);
+  });
+
+  test('one final failure among retryable ones decides', async () => {
+    const { bus, cells } = await open([flow('a', 'order.*'), flow('b', 'order.*')]);
+    cells.answer = async (job) => {
+      const [first, second] = await Promise.all([failing({ retryable: true })(job), failing({})(job)]);
+      if (first.kind !== 'runs' || second.kind !== 'runs') throw new Error('Runs were expected.');
+      return { kind: 'runs', runs: [...first.runs.slice(0, 1), ...second.runs.slice(1)] };
+    };
+    bus.deliver(delivery('e1'));
+    expect(await bus.settlements(1)).toMatchObject([{ kind: 'dead', runs: [{ flow: 'a' }, { flow: 'b' }] }]);
+  });
+});
+
+describe('whatever the cell does, the event is settled', () => {
+  test.each<[string, () => Promise<JobResult>, string]>([
+    ['a rejection that is retryable', () => Promise.reject(new GtpackError('cell_lost', 'gone')), 'nak'],
+    ['a rejection that is not', () => Promise.reject(new Error('a bug')), 'dead'],
+    [
+      'a throw',
+      () => {
+        throw new GtpackError('cell_busy', 'full');
+      },
+      'nak',
+    ],
+    ['an answer of another kind', async () => ({ kind: 'output', output: '1' }), 'dead'],
+    ['an answer without the run', async () => ({ kind: 'runs', runs: [] }), 'dead'],
+    ['an unknown code', async () => ({ kind: 'error', code: 'toString', message: 'x' }), 'dead'],
+  ])('%s', async (_, answer, kind) => {
+    const { bus, cells, dispatcher } = await open();
+    cells.answer = answer;
+    bus.deliver(delivery('e1'));
+    expect(await bus.settlements(1)).toMatchObject([{ kind }]);
+    expect(await dispatcher.stop(1000)).toBe(0);
+  });
+});
+
+describe('journals', () => {
+  test('are read for events that may have one, in one question for the batch, and in order', async () => {
+    const { bus, cells } = await open();
+    const id = runId('acme', 'e2', 'orders', 0);
+    bus.known.set(id, [
+      { runId: id, ordinal: 1, entry: '{"node":"b"}' },
+      { runId: id, ordinal: 0, entry: '{"node":"a"}' },
+    ]);
+    bus.deliver(
+      delivery('e1'),
+      delivery('e2', 'order.created', { redelivered: true }),
+      delivery('e3', 'order.created', { attempt: 2 }),
+    );
+    await bus.settlements(3);
+    expect(bus.asked).toEqual([[id, runId('acme', 'e3', 'orders', 0)]]);
+    const journals = new Map(cells.jobs.map((job) => [job.event, job.runs[0]?.journal]));
+    expect(journals).toEqual(
+      new Map([
+        ['{"id":"e1"}', []],
+        ['{"id":"e2"}', ['{"node":"a"}', '{"node":"b"}']],
+        ['{"id":"e3"}', []],
+      ]),
+    );
+  });
+
+  test('that cannot be read send the events back, and nothing runs', async () => {
+    const { bus, cells } = await open();
+    bus.journals = () => Promise.reject(new GtpackError('bus_unavailable', 'locked'));
+    bus.deliver(
+      delivery('e1', 'order.created', { redelivered: true }),
+      delivery('e2', 'order.created', { redelivered: true }),
+    );
+    expect(await bus.settlements(2)).toMatchObject([{ kind: 'nak' }, { kind: 'nak' }]);
+    expect(cells.jobs).toEqual([]);
+  });
+
+  test('a run that the cell lost keeps the journal that it had', async () => {
+    const { bus, cells } = await open();
+    const id = runId('acme', 'e1', 'orders', 0);
+    bus.known.set(id, [{ runId: id, ordinal: 0, entry: '{"node":"a"}' }]);
+    cells.answer = async () => ({ kind: 'error', code: 'guest_timeout', message: 'It ran too long.' });
+    bus.deliver(delivery('e1', 'order.created', { redelivered: true }));
+    expect(await bus.settlements(1)).toMatchObject([
+      { kind: 'dead', runs: [{ journalJson: '[{"node":"a"}]' }] },
+    ]);
+  });
+});
+
+describe('B7: stopping', () => {
+  test('waits for what is in flight', async () => {
+    const { bus, cells, dispatcher } = await open();
+    const gate = Promise.withResolvers<void>();
+    const { answer } = cells;
+    cells.answer = async (job) => {
+      await gate.promise;
+      return answer(job);
+    };
+    bus.deliver(delivery('e1'));
+    const stopping = dispatcher.stop(60_000);
+    gate.resolve();
+    expect(await stopping).toBe(0);
+    expect(bus.stopped).toBe(true);
+    expect(bus.settled).toMatchObject([{ kind: 'ack' }]);
+  });
+
+  test('gives up after the grace, says how many are left, and settles nothing afterwards', async () => {
+    const { bus, cells, dispatcher } = await open();
+    const gate = Promise.withResolvers<JobResult>();
+    cells.answer = () => gate.promise;
+    bus.deliver(delivery('e1'), delivery('e2'));
+    expect(await dispatcher.stop(1)).toBe(2);
+    gate.resolve({ kind: 'error', code: 'cell_lost', message: 'The host stopped.' });
+    await gate.promise;
+    expect(bus.settled).toEqual([]);
+  });
+
+  test('a settlement that is not stored is told, and nothing breaks', async () => {
+    const { bus, dispatcher, errors } = await open();
+    bus.failSettle = true;
+    bus.deliver(delivery('e1'));
+    expect(await dispatcher.stop(1000)).toBe(0);
+    expect(errors).toMatchObject([{ code: 'bus_unavailable' }]);
+  });
+});
+
+test('a tenant is opened once', async () => {
+  const { dispatcher } = await open();
+  await expect(dispatcher.open(tenant, [])).rejects.toThrow('open already');
+});
