@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { GtpackError } from '../errors.ts';
+import { errorMessage, GtpackError } from '../errors.ts';
 import type { Event, EventDraft } from './event.ts';
 import type { Json, JsonObject } from './json.ts';
 import { type JsonBounds, parseBoundedJson } from './json-bounds.ts';
@@ -74,7 +74,15 @@ export function readCloudEvents(
   const value = parseBoundedJson(body.text, bounds, 'The CloudEvents body');
   if (mode === 'structured') return [readStructured(value)];
   if (!Array.isArray(value)) throw invalid('a batch is a JSON array of events.');
-  return value.map(readStructured);
+  return value.map((item: Json, index) => {
+    try {
+      return readStructured(item);
+    } catch (error) {
+      throw new GtpackError('cloudevent_invalid', `Event ${index} of the batch: ${errorMessage(error)}`, {
+        cause: error,
+      });
+    }
+  });
 }
 
 const SPEC_VERSION = '1.0';

@@ -216,6 +216,9 @@ describe('an event coming in is refused', () => {
     expect(read('structured', '{')).toThrow(expect.objectContaining({ code: 'json_invalid' }));
     expect(read('structured', 'AP8=', 'base64')).toThrow('the body is not UTF-8');
     expect(read('batch', '{}')).toThrow('a batch is a JSON array');
+    expect(read('batch', JSON.stringify([minimal, 1]))).toThrow(
+      'Event 1 of the batch: The CloudEvent cannot',
+    );
     expect(read('batch', `[${'['.repeat(70)}`)).toThrow(expect.objectContaining({ code: 'json_too_deep' }));
   });
 });
