@@ -36,6 +36,11 @@ export const ERROR_CODES = facts({
   json_too_many_elements: { blame: 'sender', retryable: false, status: 413 },
   too_many_hops: { blame: 'pack', retryable: false, status: 502 },
 
+  // deploy
+  pack_provider_unknown: { blame: 'operator', retryable: false, status: 500 },
+  timer_provider_missing: { blame: 'operator', retryable: false, status: 500 },
+  timer_provider_ambiguous: { blame: 'operator', retryable: false, status: 500 },
+
   // sandbox
   guest_trap: { blame: 'pack', retryable: false, status: 502 },
   guest_timeout: { blame: 'pack', retryable: false, status: 504 },
