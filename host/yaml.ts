@@ -2,7 +2,8 @@ import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yam
 import * as z from 'zod';
 import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
 
-const MAX_YAML_BYTES = 256 * 1024;
+/** In UTF-16 code units. */
+const DEFAULT_MAX_CHARACTERS = 256 * 1024;
 const MAX_ALIASES = 100;
 
 export type Path = readonly (string | number)[];
@@ -25,14 +26,15 @@ export interface YamlFile {
 }
 
 /**
- * Parses YAML 1.2 (core schema) of at most 256 KiB with at most 100 alias expansions.
+ * Parses YAML 1.2 (core schema) with at most 100 alias expansions. Tags that the schema does not know are refused.
+ * @param maxCharacters default 262,144
  * @throws GtpackError `yaml_invalid`, with every syntax error
  */
-export function readYaml(text: string, file: string): YamlFile {
-  if (text.length > MAX_YAML_BYTES) {
+export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX_CHARACTERS): YamlFile {
+  if (text.length > maxCharacters) {
     throw new GtpackError(
       'yaml_invalid',
-      `The file is ${text.length} characters long; at most ${MAX_YAML_BYTES} are read.`,
+      `The file is ${text.length} characters long; at most ${maxCharacters} are read.`,
       {
         file,
       },
@@ -44,7 +46,7 @@ export function readYaml(text: string, file: string): YamlFile {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const [first, ...rest] = document.errors.map(
+  const [first, ...rest] = [...document.errors, ...document.warnings].map(
     (error): Problem => ({
       code: 'yaml_invalid',
       message: `${error.message}.`,

@@ -101,9 +101,9 @@ export class CellRuntime {
   }
 
   async #serve(id: number, job: Job): Promise<void> {
-    const program = await this.#program;
     let result: JobResult;
     try {
+      const program = await this.#program;
       result = job.kind === 'run' ? await this.#run(program, id, job) : this.#callGuest(id, job);
     } catch (error) {
       result =

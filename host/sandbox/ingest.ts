@@ -43,8 +43,20 @@ export function ingestContext(provider: string, request: IngestRequest, ids: Eve
   return { source: provider, eventType: request.eventType, receivedAt: request.receivedAt, http, ids };
 }
 
-export function tickContext(provider: string, tick: Tick, ids: EventIds): NormalizeContext {
-  return { source: provider, eventType: null, receivedAt: tick.scheduledAt, schedule: tick.schedule, ids };
+/** Events of a tick are named after it, so that the same instant fires once, whoever fires it (promise B6). */
+export function tickContext(provider: string, tick: Tick, { hex }: EventIds): NormalizeContext {
+  let drafts = 0;
+  const next = (): string => {
+    drafts += 1;
+    return drafts === 1 ? tick.id : `${tick.id}.${drafts}`;
+  };
+  return {
+    source: provider,
+    eventType: null,
+    receivedAt: tick.scheduledAt,
+    schedule: tick.schedule,
+    ids: { next, hex },
+  };
 }
 
 /**

@@ -31,6 +31,8 @@ export type CellMessage =
 /** Cell → main process, by way of its cell host. */
 export type CellReport =
   | { readonly kind: 'opened' }
+  /** A plugin or a flow cannot start; the cell ends itself. */
+  | { readonly kind: 'open_failed'; readonly detail: string }
   | { readonly kind: 'job_done'; readonly id: number; readonly result: JobResult }
   | { readonly kind: 'effect'; readonly call: number; readonly effect: Effect }
   /** A flow answers the webhook that waits for this event. */
@@ -129,6 +131,8 @@ export interface IngestRequest {
 
 /** One instant of a schedule that has come. Instants are milliseconds since the Unix epoch. */
 export interface Tick {
+  /** The same for the same instant of the same schedule, on every host: the id of the event that it becomes. */
+  readonly id: string;
   /** Names the schedule within its tenant: `flow:<name>/<trigger index>`. */
   readonly schedule: string;
   /** The event type's last token when the provider does not say otherwise: the flow's name. */

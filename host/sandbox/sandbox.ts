@@ -206,6 +206,9 @@ export class Sandbox {
       case 'opened':
         cell.opened.resolve();
         break;
+      case 'open_failed':
+        this.#lost(cell, { reason: 'open_failed', detail: report.detail, job: null });
+        break;
       case 'job_done':
         this.#settle(cell, report.id, report.result);
         break;

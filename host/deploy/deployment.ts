@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import type { Bundle } from '../bundle/bundle.ts';
+import { approvePacks, type LoadedPack } from '../bundle/lock.ts';
+import { GtpackError, type Problem } from '../errors.ts';
+import { loadScriptWasm } from '../flow/script/script-wasm.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import type { Pack } from '../pack/pack.ts';
+import { readPack } from '../pack/read-pack.ts';
+import { jcoVersion } from '../sandbox/jco-version.ts';
+import { Transpiler } from '../sandbox/transpiler.ts';
+import { digestOf } from './digest.ts';
+import { type DeployTools, deployTenant, type TenantDeployment } from './tenant-deployment.ts';
+
+/** A bundle with its packs read, approved and linked, and its flows checked. Nothing of it runs yet. */
+export interface Deployment {
+  readonly bundle: Bundle;
+  readonly tenants: readonly TenantDeployment[];
+  /** For the operator, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads and checks everything that a bundle names.
+ * @throws GtpackError with every problem of every pack, or else of every tenant
+ */
+export async function deploy(bundle: Bundle): Promise<Deployment> {
+  const packs = await readPacks(bundle);
+  const warnings = await approvePacks(bundle, loadedPacks(bundle, packs));
+  const wasm = await loadScriptWasm();
+  const tools: DeployTools = {
+    bundle,
+    transpiler: new Transpiler({
+      cacheDir: join(bundle.dir, '.gtpack', 'components'),
+      version: jcoVersion,
+      wallMs: DEFAULT_LIMITS.transpileWallMs,
+      memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
+    }),
+    scriptModule: { digest: await digestOf(wasm), wasm },
+    packOf: (binding) => packs.get(binding.pack) as Pack,
+  };
+  const tenants = await gather(bundle.tenants, (tenant) => deployTenant(tenant, tools));
+  return { bundle, tenants, warnings };
+}
+
+/** Each pack file once, however many tenants use it. */
+async function readPacks(bundle: Bundle): Promise<Map<string, Pack>> {
+  const files = new Set<string>();
+  for (const { providers } of bundle.tenants) {
+    for (const { enabled, pack } of providers) if (enabled) files.add(pack);
+  }
+  const packs = new Map<string, Pack>();
+  await gather([...files], async (file) => packs.set(file, await readPack(file)));
+  return packs;
+}
+
+function loadedPacks(bundle: Bundle, packs: ReadonlyMap<string, Pack>): LoadedPack[] {
+  const loaded: LoadedPack[] = [];
+  for (const tenant of bundle.tenants) {
+    for (const { id, enabled, pack } of tenant.providers) {
+      const { digest } = packs.get(pack) ?? {};
+      if (enabled && digest !== undefined) loaded.push({ tenant: tenant.id, provider: id, digest });
+    }
+  }
+  return loaded;
+}
+
+/** Does all of it, and throws every problem at once. */
+async function gather<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const problems: Problem[] = [];
+  for (const item of items) {
+    try {
+      results.push(await work(item));
+    } catch (error) {
+      if (!(error instanceof GtpackError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  const [first, ...rest] = problems;
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  return results;
+}

@@ -1,0 +1,119 @@
+import type { Bundle, ProviderBinding, TenantBundle } from '../bundle/bundle.ts';
+import { GtpackError, type Problem } from '../errors.ts';
+import type { TenantId } from '../event/names.ts';
+import type { FlowProgramSpec } from '../flow/cell-program.ts';
+import type { Flow, Trigger } from '../flow/flow.ts';
+import type { Limits } from '../limits.ts';
+import type { Pack } from '../pack/pack.ts';
+import type { TenantCode } from '../sandbox/sandbox.ts';
+import type { Transpiler } from '../sandbox/transpiler.ts';
+import { chooseProvider, codeOf, type ProviderCode } from './provider-code.ts';
+import { loadFlows, packFlows, readFlowFile } from './tenant-flows.ts';
+
+/** A tenant as its bundle and packs make it: all that the host needs to serve it. */
+export interface TenantDeployment {
+  readonly id: TenantId;
+  readonly limits: Limits;
+  readonly providers: readonly ProviderCode[];
+  readonly flows: readonly Flow[];
+  readonly timers: readonly TimerTrigger[];
+  readonly code: TenantCode;
+}
+
+export interface TimerTrigger {
+  readonly flow: string;
+  readonly trigger: Extract<Trigger, { type: 'timer' }>;
+  /** The provider that turns its ticks into events. */
+  readonly provider: string;
+}
+
+export interface DeployTools {
+  readonly bundle: Bundle;
+  readonly transpiler: Transpiler;
+  readonly scriptModule: { readonly digest: string; readonly wasm: Uint8Array };
+  readonly packOf: (binding: ProviderBinding) => Pack;
+}
+
+/**
+ * Puts a tenant together: chooses and links its providers, loads and checks its flows.
+ * @throws GtpackError with every problem of its flows, or of the first provider that has one
+ */
+export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Promise<TenantDeployment> {
+  const providers: ProviderCode[] = [];
+  const sources = [];
+  for (const binding of tenant.providers) {
+    if (!binding.enabled) continue;
+    const pack = tools.packOf(binding);
+    const provider = chooseProvider(binding, pack, tools.bundle.file);
+    providers.push(await codeOf(binding, pack, provider, tools.transpiler));
+    sources.push(...packFlows(pack));
+  }
+  for (const file of tenant.flows) sources.push(await readFlowFile(file));
+  const flows = await loadFlows(sources);
+  return {
+    id: tenant.id,
+    limits: tenant.limits,
+    providers,
+    flows,
+    timers: timersOf(flows, providers),
+    code: tenantCode(tenant, providers, flows, tools),
+  };
+}
+
+function timersOf(flows: readonly Flow[], providers: readonly ProviderCode[]): TimerTrigger[] {
+  const ticking = providers
+    .filter(({ provider }) => provider.kind === 'timer')
+    .map(({ binding }) => binding.id);
+  const [provider, ...others] = ticking;
+  const timers: TimerTrigger[] = [];
+  const problems: Problem[] = [];
+  for (const flow of flows) {
+    for (const trigger of flow.triggers) {
+      if (trigger.type !== 'timer') continue;
+      if (provider !== undefined && others.length === 0) timers.push({ flow: flow.name, trigger, provider });
+      else problems.push(providerProblem(flow, ticking));
+    }
+  }
+  const [first, ...rest] = problems;
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  return timers;
+}
+
+function providerProblem(flow: Flow, ticking: readonly string[]): Problem {
+  return ticking.length === 0
+    ? {
+        code: 'timer_provider_missing',
+        message: `The flow ${flow.name} has a timer trigger, and its tenant has no timer provider.`,
+        cure: 'Add one to the bundle: events-timer: { pack: "providers/events/events-timer.gtpack" }',
+        file: flow.file,
+      }
+    : {
+        code: 'timer_provider_ambiguous',
+        message: `The flow ${flow.name} has a timer trigger, and its tenant has the timer providers ${ticking.join(', ')}.`,
+        cure: 'Keep one of them enabled.',
+        file: flow.file,
+      };
+}
+
+function tenantCode(
+  tenant: TenantBundle,
+  providers: readonly ProviderCode[],
+  flows: readonly Flow[],
+  { scriptModule }: DeployTools,
+): TenantCode {
+  const modules = new Map<string, Uint8Array>([[scriptModule.digest, scriptModule.wasm]]);
+  for (const provider of providers) {
+    for (const [digest, bytes] of provider.modules) modules.set(digest, bytes);
+  }
+  const program: FlowProgramSpec = { flows, scriptModule: scriptModule.digest };
+  return {
+    spec: {
+      tenant: tenant.id,
+      providers: providers.map(({ spec }) => spec),
+      program,
+      programModules: [scriptModule.digest],
+      limits: tenant.limits,
+    },
+    modules,
+  };
+}

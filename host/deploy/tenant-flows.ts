@@ -1,0 +1,83 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { GtpackError, type Problem } from '../errors.ts';
+import type { Flow } from '../flow/flow.ts';
+import { type FlowSource, loadFlow } from '../flow/load.ts';
+import type { Pack } from '../pack/pack.ts';
+
+const SCRIPTS = 'scripts';
+const MAX_FLOW_BYTES = 256 * 1024;
+
+/** The flows of a bundle's files. */
+export async function readFlowFile(file: string): Promise<FlowSource> {
+  return { text: await readText(file), file, scripts: await readScripts(scriptFolder(file)) };
+}
+
+/** The flows that packs bring; their helpers are those of the pack. */
+export function packFlows(pack: Pack): FlowSource[] {
+  const scripts: Record<string, string> = {};
+  for (const [path, source] of pack.scripts) scripts[basename(path)] = source;
+  return pack.flows.map(({ path, source }) => ({ text: source, file: `${pack.file} (${path})`, scripts }));
+}
+
+/**
+ * Loads every flow of a tenant.
+ * @throws GtpackError with every problem of every file; a name may be used once
+ */
+export async function loadFlows(sources: readonly FlowSource[]): Promise<Flow[]> {
+  const flows: Flow[] = [];
+  const problems: Problem[] = [];
+  for (const source of sources) {
+    try {
+      const flow = await loadFlow(source);
+      const other = flows.find(({ name }) => name === flow.name);
+      if (other === undefined) flows.push(flow);
+      else {
+        problems.push({
+          code: 'flow_invalid',
+          message: `The flow name "${flow.name}" is already that of ${other.file}.`,
+          cure: 'Give each flow of a tenant a name of its own.',
+          file: source.file,
+        });
+      }
+    } catch (error) {
+      if (!(error instanceof GtpackError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  const [first, ...rest] = problems;
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  return flows;
+}
+
+/** `scripts` beside the flow, or beside the folder `flows` that the flow lies in: the layout of a pack. */
+function scriptFolder(file: string): string {
+  const folder = dirname(file);
+  return join(basename(folder) === 'flows' ? dirname(folder) : folder, SCRIPTS);
+}
+
+async function readScripts(folder: string): Promise<Record<string, string>> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch {
+    return {};
+  }
+  const scripts: Record<string, string> = {};
+  for (const name of names.filter((each) => each.endsWith('.js')).sort()) {
+    scripts[name] = await readText(join(folder, name));
+  }
+  return scripts;
+}
+
+async function readText(file: string): Promise<string> {
+  const bytes = await readFile(file);
+  if (bytes.length > MAX_FLOW_BYTES) {
+    throw new GtpackError(
+      'file_unreadable',
+      `The file has ${bytes.length} bytes; at most ${MAX_FLOW_BYTES} are read.`,
+      { file },
+    );
+  }
+  return bytes.toString('utf8');
+}

@@ -1,0 +1,134 @@
+import { openEmbeddedBus } from './bus/embedded/embedded.ts';
+import { Broker } from './capability/broker.ts';
+import type { Deployment } from './deploy/deployment.ts';
+import { describeTenant } from './deploy/description.ts';
+import type { TenantDeployment } from './deploy/tenant-deployment.ts';
+import { errorMessage } from './errors.ts';
+import type { TenantId } from './event/names.ts';
+import { Dispatcher } from './flow/dispatcher.ts';
+import { FlowMatcher } from './flow/match.ts';
+import { Emitter } from './ingress/emitter.ts';
+import { createDirectory, openIngress } from './ingress/ingress.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { RunningHost } from './running-host.ts';
+import { Sandbox } from './sandbox/sandbox.ts';
+import { Scheduler, systemClock } from './schedule/schedule.ts';
+import { Ticking } from './schedule/ticking.ts';
+
+export interface HostLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+}
+
+export interface HostOptions {
+  readonly log: HostLog;
+  /** Instead of the bundle's `http.listen`. */
+  readonly listen?: { readonly host: string; readonly port: number };
+}
+
+/** Puts a host together and starts it. No logic here: what a part does is in its room. */
+export async function startHost(deployment: Deployment, options: HostOptions): Promise<RunningHost> {
+  const { bundle, tenants } = deployment;
+  const { log } = options;
+  for (const warning of deployment.warnings) log.warn({}, warning);
+
+  const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
+  const broker = new Broker({ bus });
+  const sandbox = new Sandbox({
+    maxLiveCells: DEFAULT_LIMITS.maxLiveCells,
+    maxCellsPerHost: DEFAULT_LIMITS.maxCellsPerHost,
+    maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
+    onEffect: (tenant, effect) => broker.perform(tenant, effect),
+    onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
+    onLog: (tenant, { source, level, message }) => log[level]({ tenant, source }, message),
+    onCellLost: (tenant, loss) => log.warn({ tenant, reason: loss.reason }, loss.detail),
+  });
+  const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
+  const matchers = new Map(tenants.map(({ id, flows }) => [id, new FlowMatcher(flows)]));
+  for (const { id, code } of tenants) sandbox.register(id, code);
+
+  const ingress = await openIngress({
+    host: options.listen?.host ?? bundle.http.host,
+    port: options.listen?.port ?? bundle.http.port,
+    maxBodyBytes: bundle.http.maxBodyBytes,
+    responseTimeoutMs: bundle.http.responseTimeoutMs,
+    now: Date.now,
+    directory: createDirectory(
+      tenants.map(({ id, providers, limits }) => ({
+        id,
+        providers: providers
+          .filter(({ provider }) => provider.exports.includes('ingest'))
+          .map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
+        maxInFlight: limits.maxQueuedCalls,
+        maxBodyBytes: limits.maxBodyBytes,
+      })),
+    ),
+    delivery: {
+      ingest: (tenant, provider, request) => sandbox.submit(tenant, { kind: 'ingest', provider, request }),
+      publish: (tenant, messages) => bus.publish(tenant, messages),
+      answersWebhook: (tenant, type) =>
+        matchers
+          .get(tenant)
+          ?.match({ type })
+          .some(({ flow }) => flow.answersWebhook) === true,
+    },
+    onFault: ({ message, ...fields }) => log.error(fields, message),
+  });
+
+  const dispatcher = new Dispatcher({
+    bus,
+    cells: sandbox,
+    random: Math.random,
+    onSettleError: (tenant, error) =>
+      log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
+  });
+  for (const { id, flows } of tenants) await dispatcher.open(id, flows);
+
+  const ticking = new Ticking({
+    bus,
+    cells: sandbox,
+    clock: systemClock,
+    providerOf: (tenant, schedule) =>
+      byId.get(tenant)?.timers.find(({ trigger }) => trigger.schedule === schedule)?.provider,
+    onLost: ({ entry, tick }, reason) =>
+      log.error(
+        { tenant: entry.tenant, schedule: entry.schedule, scheduled_at: tick.scheduledAt },
+        `A tick was lost: ${reason}`,
+      ),
+  });
+  const scheduler = new Scheduler({ clock: systemClock, onDue: (ticks) => ticking.fire(ticks) });
+  scheduler.add(
+    tenants.flatMap(({ id, timers }) =>
+      timers.map(({ flow, trigger }) => ({
+        tenant: id,
+        schedule: trigger.schedule,
+        name: flow,
+        plan: trigger.plan,
+      })),
+    ),
+  );
+  const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
+
+  return {
+    url: ingress.url,
+    describe: () => ({
+      env: bundle.env,
+      bundle: bundle.dir,
+      url: ingress.url,
+      tenants: tenants.map((tenant) => describeTenant(tenant, ingress.url, scheduler.upcoming(1))),
+    }),
+    tap: (listener) => bus.tap(listener),
+    emit: (tenant, type, payloadJson) => emitter.emit(tenant, type, payloadJson),
+    async stop(graceMs) {
+      scheduler.stop();
+      await ingress.close();
+      await ticking.settled();
+      const left = await dispatcher.stop(graceMs);
+      if (left > 0) log.warn({ left }, 'Events in flight are handed back; they run again at the next start.');
+      await sandbox.stop();
+      await bus.close();
+    },
+  };
+}
