@@ -1,5 +1,4 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { suggestion } from '../yaml.ts';
 
 /**
  * What the host adds to the CEL library, on the library's own syntax tree: bounds on comprehensions and on growth, no
@@ -13,6 +12,8 @@ import { suggestion } from '../yaml.ts';
 export interface ExpressionFault {
   readonly message: string;
   readonly cure?: string;
+  /** A name that nothing has, and those that there are: for a suggestion, which is not the cell's to make. */
+  readonly unknown?: { readonly word: string; readonly known: readonly string[] };
   /** Characters from the start of the expression. */
   readonly offset: number;
 }
@@ -63,7 +64,11 @@ function faultOf(node: ASTNode, nesting: number, nodes: readonly string[]): Expr
   }
   const step = stepOf(node);
   if (step !== undefined && !nodes.includes(step)) {
-    return { message: `steps has no ${JSON.stringify(step)}.`, cure: suggestion(step, nodes), offset };
+    return {
+      message: `steps has no ${JSON.stringify(step)}.`,
+      unknown: { word: step, known: nodes },
+      offset,
+    };
   }
   return undefined;
 }

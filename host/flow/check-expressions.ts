@@ -1,5 +1,6 @@
 import type { Json } from '../event/json.ts';
-import type { Path } from '../yaml.ts';
+import { type Path, suggestion } from '../yaml.ts';
+import type { ExpressionFault } from './cel-rules.ts';
 import { ExpressionCompiler, isExpression } from './expression.ts';
 import type { FlowNode } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
@@ -17,7 +18,7 @@ export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProb
     if (isExpression(compiled)) return;
     const braced = source.trimStart().startsWith('{{');
     const cure = 'A condition is CEL as it is; leave out the {{ }}.';
-    problems.inText(path, source, braced ? { ...compiled, cure } : compiled, 'expression_invalid');
+    problems.inText(path, source, braced ? { ...compiled, cure } : cured(compiled), 'expression_invalid');
   };
   const template = (value: Json, path: Path): void => {
     const compiled = compileTemplate(value, compiler);
@@ -25,7 +26,7 @@ export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProb
     for (const { path: inner, ...fault } of compiled) {
       const text = valueAt(value, inner);
       const place = [...path, ...inner];
-      if (typeof text === 'string') problems.inText(place, text, fault, 'template_invalid');
+      if (typeof text === 'string') problems.inText(place, text, cured(fault), 'template_invalid');
       else problems.at(place, fault, 'template_invalid');
     }
   };
@@ -33,6 +34,10 @@ export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProb
     if (when !== undefined) condition(when, [...path, 'when']);
     if (node !== undefined) checkConfig(node, [...path, 'config'], condition, template);
   }
+}
+
+function cured({ unknown, ...fault }: ExpressionFault): ExpressionFault {
+  return unknown === undefined ? fault : { ...fault, cure: suggestion(unknown.word, unknown.known) };
 }
 
 function checkConfig(

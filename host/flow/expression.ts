@@ -1,7 +1,6 @@
 import { Environment, type ParseResult } from '@marcbachmann/cel-js';
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { Json } from '../event/json.ts';
-import { suggestion } from '../yaml.ts';
 import { boundEvaluation, CelBoundError, type ExpressionFault, findFault } from './cel-rules.ts';
 import { leaveCel, NoJson } from './cel-value.ts';
 
@@ -115,7 +114,7 @@ export class ExpressionCompiler {
       const known = [...SCOPE_NAMES, ...this.#names.outputs];
       return {
         message: `Nothing named ${JSON.stringify(unknown)} is in scope.`,
-        cure: suggestion(unknown, known),
+        unknown: { word: unknown, known },
         offset,
       };
     }

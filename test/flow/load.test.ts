@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GtpackError } from '../../host/errors.ts';
 import type { Flow } from '../../host/flow/flow.ts';
@@ -158,4 +159,55 @@ test('deeply nested expressions and templates are refused, not followed', async 
     );
     expect(error.code).toBe('expression_invalid');
   }
+});
+
+test('whatever is done to a flow file, it loads or is refused with places', async () => {
+  const seeds = readdirSync(golden)
+    .filter((name) => name.endsWith('.ygtc'))
+    .map(read);
+  const edit = fc.record({
+    seed: fc.constantFrom(...seeds),
+    at: fc.nat(2000),
+    remove: fc.nat(12),
+    insert: fc.oneof(
+      fc.string({ maxLength: 8 }),
+      fc.constantFrom(
+        '{{',
+        '}}',
+        ': ',
+        '- ',
+        '[',
+        ']',
+        '{',
+        '}',
+        '*',
+        '&a ',
+        '!!x ',
+        '|',
+        '>',
+        '"',
+        "'",
+        '\n',
+        '  ',
+        '__proto__',
+        'null',
+        '1e999',
+        '\t',
+        '.map(x, x)',
+      ),
+    ),
+  });
+  await fc.assert(
+    fc.asyncProperty(edit, async ({ seed, at, remove, insert }) => {
+      const place = at % (seed.length + 1);
+      const text = seed.slice(0, place) + insert + seed.slice(place + remove);
+      try {
+        await load(text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(GtpackError);
+        for (const problem of (error as GtpackError).problems) expect(problem.line).toBeGreaterThan(0);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

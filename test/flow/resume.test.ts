@@ -1,0 +1,107 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { FlowProgram } from '../../host/flow/executor.ts';
+import type { Flow, FlowNode } from '../../host/flow/flow.ts';
+import type { FlowHost } from '../../host/flow/flow-host.ts';
+import { RunEvent } from '../../host/flow/scope.ts';
+import { DEFAULT_LIMITS } from '../../host/limits.ts';
+import type { Effect, RunOutcome } from '../../host/sandbox/protocol.ts';
+
+/** One node of a chain; its place in the chain gives its id. */
+const node = fc.oneof(
+  fc.record({ kind: fc.constant('transform' as const), skip: fc.boolean() }),
+  fc.record({ kind: fc.constant('publish' as const), skip: fc.boolean() }),
+  fc.record({ kind: fc.constant('branch' as const), skip: fc.boolean(), far: fc.nat(3) }),
+);
+
+type Shape = typeof node extends fc.Arbitrary<infer T> ? T : never;
+
+function flowOf(shapes: readonly Shape[]): Flow {
+  const at = (index: number) => (index < shapes.length ? `n${index}` : 'end');
+  const nodes = shapes.map((shape, index): FlowNode => {
+    const base = { id: `n${index}`, line: index, next: at(index + 1), output: `o${index}` };
+    const when = shape.skip ? { when: `event.payload.n > ${index}` } : {};
+    if (shape.kind === 'transform') {
+      const value = { from: '{{ input }}', steps: '{{ size(steps) }}', at: index };
+      return { ...base, ...when, type: 'transform', config: { value } };
+    }
+    if (shape.kind === 'publish') {
+      return { ...base, ...when, type: 'publish', config: { event_type: 'made', payload: '{{ input }}' } };
+    }
+    const expression = `event.payload.n % 2 == ${index % 2}`;
+    const conditions = [{ expression, next: at(index + 1 + shape.far) }];
+    return { ...base, ...when, type: 'branch', config: { conditions } };
+  });
+  const triggers = [{ type: 'event', pattern: '>', target: 'n0' }] as const;
+  return {
+    name: 'f',
+    version: '1',
+    digest: '',
+    file: 'f',
+    nodes,
+    triggers,
+    scripts: {},
+    answersWebhook: false,
+  };
+}
+
+/** A bus that stores what effects bring and forgets the cell after some of them. */
+class Store {
+  readonly journal: string[] = [];
+  readonly published: string[] = [];
+
+  record(effect: Effect): void {
+    for (const { ordinal, entry } of effect.run?.journal ?? []) this.journal[ordinal] = entry;
+    this.published.push(...effect.events.map((event) => event.id));
+  }
+}
+
+/** @param killAfter the effect whose answer the cell does not live to hear */
+async function attempt(flow: Flow, n: number, store: Store, killAfter: number): Promise<RunOutcome> {
+  let effects = 0;
+  const host: FlowHost = {
+    effect: async (effect) => {
+      store.record(effect);
+      effects += 1;
+      if (effects === killAfter) throw new Error('killed');
+      return { kind: 'ok', output: '{}' };
+    },
+    respond: () => undefined,
+    log: () => undefined,
+    now: () => 0,
+    guard: (_, fn) => fn(),
+  };
+  const scripts = {
+    compile: () => {
+      throw new Error('There are no scripts here.');
+    },
+  };
+  const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts, host });
+  const event = { id: 'e', event_type: 'x', source: 's', timestamp: 0, payload: { n } };
+  const order = { runId: 'a'.repeat(32), flow: 'f', trigger: 0, journal: [...store.journal] };
+  return program.run(order, new RunEvent(JSON.stringify(event)), host);
+}
+
+test('B3: a run that is killed at any of its effects, any number of times, ends as if it had not been', async () => {
+  const shapes = fc.array(node, { minLength: 1, maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(
+      shapes,
+      fc.nat(12),
+      fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 6 }),
+      async (chain, n, kills) => {
+        const flow = flowOf(chain);
+        const calm = new Store();
+        const expected = await attempt(flow, n, calm, 0);
+        expect(expected.error).toBeUndefined();
+
+        const stormy = new Store();
+        for (const kill of kills) await attempt(flow, n, stormy, kill);
+        const outcome = await attempt(flow, n, stormy, 0);
+        expect(outcome).toEqual(expected);
+        expect(stormy.published).toEqual(calm.published);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
