@@ -1,0 +1,121 @@
+import { connect, type Socket } from 'node:net';
+import { errorMessage, GtpackError } from '../errors.ts';
+import { LineSplitter } from './lines.ts';
+import {
+  CONTROL_VERSION,
+  type ControlRequest,
+  type EmitReceipt,
+  itemOf,
+  MAX_REPLY_BYTES,
+  parseReply,
+} from './protocol.ts';
+import { dialledPath } from './socket-path.ts';
+
+/** One JSON text of a tail: an event, a result, a dead letter, or how many were dropped. */
+export type TailLine = string;
+
+/** A connection to a running host. One request at a time. */
+export interface ControlClient {
+  status(): Promise<unknown>;
+  /** @throws GtpackError that the host gave */
+  emit(tenant: string, type: string, payloadJson: string): Promise<EmitReceipt>;
+  /**
+   * What passes on the bus from now on. It ends when the client is closed.
+   * @throws GtpackError `control_connection_lost` when the host goes away
+   */
+  tail(tenant?: string): AsyncIterable<TailLine>;
+  close(): void;
+}
+
+/**
+ * Connects to the host that runs in the bundle's folder.
+ * @throws GtpackError `host_not_running`, `control_socket_unusable`
+ */
+export async function connectControl(bundleDir: string): Promise<ControlClient> {
+  const socket = await dial(bundleDir);
+  const lines = readLines(socket);
+  let closed = false;
+  const nextLine = async (): Promise<string | undefined> => {
+    const { done, value } = await lines.next();
+    if (done !== true) return value;
+    if (closed) return undefined;
+    throw new GtpackError('control_connection_lost', 'The host closed the connection.', {
+      cure: 'It may have stopped; start it again with `gtpack up`.',
+    });
+  };
+  const ask = async (request: ControlRequest): Promise<unknown> => {
+    socket.write(`${JSON.stringify(request)}\n`);
+    const line = await nextLine();
+    if (line === undefined) throw new GtpackError('control_connection_lost', 'This connection is closed.');
+    return parseReply(line);
+  };
+  return {
+    status: () => ask({ v: CONTROL_VERSION, op: 'status' }),
+    emit: async (tenant, type, payload) => {
+      const receipt = await ask({ v: CONTROL_VERSION, op: 'emit', tenant, type, payload });
+      if (isReceipt(receipt)) return receipt;
+      throw new GtpackError('control_message_invalid', 'The host answered an emit with no receipt.');
+    },
+    tail: async function* (tenant) {
+      await ask({ v: CONTROL_VERSION, op: 'tail', ...(tenant === undefined ? {} : { tenant }) });
+      for (let line = await nextLine(); line !== undefined; line = await nextLine()) yield itemOf(line);
+    },
+    close: () => {
+      closed = true;
+      socket.destroy();
+    },
+  };
+}
+
+async function dial(bundleDir: string): Promise<Socket> {
+  try {
+    const path = await dialledPath(bundleDir);
+    return await new Promise<Socket>((resolve, reject) => {
+      const socket = connect(path);
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.removeListener('error', reject);
+        resolve(socket);
+      });
+    });
+  } catch (error) {
+    throw dialError(bundleDir, error);
+  }
+}
+
+function dialError(bundleDir: string, cause: unknown): GtpackError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') {
+    return new GtpackError('host_not_running', `No host is running in ${bundleDir}.`, {
+      cure: `Start one with \`gtpack up ${bundleDir}\`, or name another bundle with --bundle DIR.`,
+      cause,
+    });
+  }
+  const reason =
+    code === 'EACCES' || code === 'EPERM' ? 'only the user who started it may' : errorMessage(cause);
+  return new GtpackError('control_socket_unusable', `The host in ${bundleDir} can't be reached: ${reason}.`, {
+    cause,
+  });
+}
+
+/** Reads only as fast as it is asked: a slow command makes the host drop, not this process grow. */
+async function* readLines(socket: Socket): AsyncGenerator<string, void, undefined> {
+  const splitter = new LineSplitter(MAX_REPLY_BYTES);
+  try {
+    for await (const chunk of socket) yield* splitter.push(chunk as Buffer);
+  } catch (error) {
+    if (error instanceof GtpackError) throw error;
+    // Reset or closed by us: the end of the lines, like a proper end.
+  }
+}
+
+function isReceipt(value: unknown): value is EmitReceipt {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'id' in value &&
+    typeof value.id === 'string' &&
+    'duplicate' in value &&
+    typeof value.duplicate === 'boolean'
+  );
+}

@@ -1,0 +1,90 @@
+import type { Socket } from 'node:net';
+import { errorMessage, GtpackError } from '../errors.ts';
+import { LineSplitter } from './lines.ts';
+import {
+  type ControlHost,
+  type ControlRequest,
+  errorReply,
+  goodReply,
+  MAX_REQUEST_BYTES,
+  parseRequest,
+} from './protocol.ts';
+import { TailFeed } from './tail-feed.ts';
+
+/** Requests of one client that wait for their turn. */
+const MAX_WAITING_REQUESTS = 64;
+
+/** Serves one client until it leaves: its requests one after the other, in order. */
+export function serveConnection(socket: Socket, host: ControlHost): void {
+  const splitter = new LineSplitter(MAX_REQUEST_BYTES);
+  let turn: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  let stopTail: (() => void) | undefined;
+
+  const cut = (error: unknown): void => {
+    socket.removeListener('data', onData);
+    socket.end(errorReply(asControlError(error)));
+    // It may be writing still; what it says is of no interest any more.
+    socket.resume();
+  };
+  const answer = async (line: string): Promise<void> => {
+    try {
+      const request = parseRequest(line);
+      if (request.op === 'tail') startTail(request);
+      else socket.write(goodReply(await replyTo(request, host)));
+    } catch (error) {
+      socket.write(errorReply(asControlError(error)));
+    } finally {
+      waiting -= 1;
+    }
+  };
+  const startTail = ({ tenant }: Extract<ControlRequest, { op: 'tail' }>): void => {
+    if (stopTail !== undefined) {
+      throw new GtpackError('control_message_invalid', 'This connection is tailing already.');
+    }
+    const feed = new TailFeed(host.env, tenant, socket);
+    socket.write(goodReply('null'));
+    const stopTap = host.tap(feed.listener);
+    const onDrain = (): void => feed.drained();
+    socket.on('drain', onDrain);
+    stopTail = () => {
+      stopTap();
+      socket.removeListener('drain', onDrain);
+    };
+  };
+  const onData = (chunk: Buffer): void => {
+    try {
+      for (const line of splitter.push(chunk)) {
+        waiting += 1;
+        if (waiting > MAX_WAITING_REQUESTS) {
+          throw new GtpackError(
+            'control_message_invalid',
+            `More than ${MAX_WAITING_REQUESTS} requests wait on this connection.`,
+          );
+        }
+        turn = turn.then(() => answer(line));
+      }
+    } catch (error) {
+      cut(error);
+    }
+  };
+  socket.on('data', onData);
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => stopTail?.());
+}
+
+async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: ControlHost): Promise<string> {
+  switch (request.op) {
+    case 'status':
+      return JSON.stringify(host.status());
+    case 'emit':
+      return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
+  }
+}
+
+function asControlError(error: unknown): GtpackError {
+  if (error instanceof GtpackError) return error;
+  return new GtpackError('host_failed', `The host failed on this request: ${errorMessage(error)}`, {
+    cause: error,
+  });
+}
