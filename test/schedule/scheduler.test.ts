@@ -58,7 +58,7 @@ test('S2: the same instant has the same id, and no other instant, schedule or te
   const second = start('2025-01-01T00:00:59Z', [entry('a', cron('* * * * *'))]);
   first.clock.runTo('2025-01-01T00:01:00Z');
   second.clock.sleepTo('2025-01-01T00:01:07Z');
-  expect(first.fired[0]?.id).toBe(second.fired[0]?.id);
+  expect(first.fired[0]?.tick.id).toBe(second.fired[0]?.tick.id);
   const other = parseTenantId('other');
   const ids = [
     tickId(demo, 'flow:a/0', 1000),
@@ -169,5 +169,5 @@ test('100,000 schedules of one minute are all fired, in batches, by one timer', 
   expect(fired).toHaveLength(50_000);
   expect(Math.max(...batches)).toBe(1000);
   clock.runTo('2025-01-01T00:02:00Z');
-  expect(new Set(fired.map(({ id }) => id)).size).toBe(150_000);
+  expect(new Set(fired.map(({ tick }) => tick.id)).size).toBe(150_000);
 });
