@@ -25,7 +25,8 @@ export interface Bus {
 
   /**
    * Delivers a tenant's events in order, in batches, at most `maxInFlight` of them unsettled at a time. Events that an
-   * earlier process took and did not settle come first, with `redelivered` set. One consumer a tenant.
+   * earlier process or consumer took and did not settle come first, with `redelivered` set. One consumer a tenant.
+   * @throws GtpackError `bus_consumer_taken`
    */
   consume(tenant: TenantId, options: ConsumeOptions): Promise<Consumer>;
 
@@ -35,7 +36,7 @@ export interface Bus {
   /** Hears every event and result once it is durable, in commit order. @returns the function that stops it */
   tap(listener: TapListener): () => void;
 
-  /** Settles nothing more; what is in flight is redelivered at the next start. */
+  /** Stores what was asked for before, and nothing more; what is in flight is redelivered at the next start. */
   close(): Promise<void>;
 }
 
@@ -62,7 +63,11 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
-  /** Resolves when the settlement is durable. Settling frees a place in flight at once. */
+  /**
+   * Resolves when the settlement is durable. Settling frees a place in flight at once. Settling what is settled does
+   * nothing. A settlement that is rejected was not stored: the delivery is in flight again, to be settled again.
+   * @throws GtpackError `bus_unavailable`
+   */
   settle(settlement: Settlement): Promise<void>;
   /** No further deliveries; what is in flight may still be settled. */
   stop(): Promise<void>;
@@ -71,7 +76,7 @@ export interface Consumer {
 export interface Delivery extends EventMessage {
   /** Position on the bus. */
   readonly sequence: number;
-  /** 1 for the first. */
+  /** 1 for the first; counts what was put off with `nak`, not what a dead process left. */
   readonly attempt: number;
   /** A run of this event may have a journal. */
   readonly redelivered: boolean;

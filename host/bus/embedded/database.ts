@@ -1,4 +1,13 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { GtpackError } from '../../errors.ts';
@@ -79,6 +88,8 @@ function syncFolder(folder: string): void {
 
 /** Takes the lock, and refuses a file that is not ours before anything is written to it. */
 function lockAndCheck(database: DatabaseSync, file: string): StoreProblem | undefined {
+  // The first transaction makes the header of an empty file, with the kind of vacuum for good.
+  if (statSync(file).size === 0) database.exec('PRAGMA auto_vacuum = INCREMENTAL');
   database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE');
   const version = pragma(database, 'user_version');
   const foreign =
@@ -103,10 +114,9 @@ function lockAndCheck(database: DatabaseSync, file: string): StoreProblem | unde
 }
 
 function configure(database: DatabaseSync, setup: StoreSetup): void {
-  // auto_vacuum counts only before the first table. The automatic checkpoint is passive and copies at most the pages
+  // The automatic checkpoint is passive and copies at most the pages
   // of about 4 MiB of log at once; as the only connection it always gets through, so the log never grows.
   database.exec(`
-    PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = 1000;

@@ -17,6 +17,7 @@ import { settlementOperation } from './settlement.ts';
 import { type QueueBounds, StoreConnection } from './store-connection.ts';
 import { Taps } from './taps.ts';
 import { memoryBytes } from './tenant-queue.ts';
+import type { OperationOf } from './wire.ts';
 
 /**
  * The embedded bus: one SQLite file, served by a thread of its own.
@@ -114,15 +115,24 @@ class StoredBus implements EmbeddedBus {
           cure: 'Send again a little later.',
         }),
       );
+    // Copies of what is to be stored: a caller's object may hold more, which must not cross to the thread.
+    const operation: OperationOf<'publish'> = {
+      kind: 'publish',
+      tenant,
+      messages: messages.map(({ id, type, json, schedule }) =>
+        schedule === undefined ? { id, type, json } : { id, type, json, schedule },
+      ),
+      journal: journal.map(({ runId, ordinal, entry }) => ({ runId, ordinal, entry })),
+    };
     return new Promise((resolve, reject) => {
-      this.#store.submit<'publish'>({ kind: 'publish', tenant, messages, journal }, bytes, (answer) => {
-        if (answer.ok) resolve(this.#stored(tenant, messages, answer.result));
+      this.#store.submit<'publish'>(operation, bytes, (answer) => {
+        if (answer.ok) resolve(this.#stored(operation, answer.result));
         else reject(answer.error);
       });
     });
   }
 
-  #stored(tenant: TenantId, messages: readonly EventMessage[], sequences: readonly number[]): Receipt[] {
+  #stored({ tenant, messages }: OperationOf<'publish'>, sequences: readonly number[]): Receipt[] {
     return messages.map((message, index) => {
       const sequence = sequences[index] ?? 0;
       if (sequence > 0) {

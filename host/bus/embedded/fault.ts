@@ -50,7 +50,7 @@ export function openProblem(thrown: unknown, file: string, holder: string | unde
     return {
       code: 'bus_locked',
       file,
-      message: `The bus file is in use by another process${holder === undefined ? '' : ` (pid ${holder})`}.`,
+      message: `The bus file is in use by another host${holder === undefined ? '' : ` (last opened by pid ${holder})`}.`,
       cure: 'Stop the other host first, or give this one a bus file of its own.',
     };
   if (code === CORRUPT || code === NOTADB)

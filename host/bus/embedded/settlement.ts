@@ -18,7 +18,7 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
   switch (settlement.kind) {
     case 'ack':
       return {
-        operation: { kind: 'ack', event, runs: settlement.runs },
+        operation: { kind: 'ack', event, runs: copied(settlement.runs) },
         bytes: bytesOf(settlement.runs),
       };
     case 'nak': {
@@ -31,7 +31,7 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
       const { reason, runs } = settlement;
       const runsJson = runsText(runs);
       return {
-        operation: { kind: 'dead', event, reason, runs, runsJson },
+        operation: { kind: 'dead', event, reason, runs: copied(runs), runsJson },
         bytes: bytesOf(runs) + memoryBytes(runsJson),
       };
     }
@@ -42,6 +42,17 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
 export function deadLetterJson(settlement: Extract<Settlement, { kind: 'dead' }>): string {
   const { delivery, reason, runs } = settlement;
   return `{"event":${delivery.json},"reason":${JSON.stringify(reason)},"attempts":${delivery.attempt},"runs":${runsText(runs)}}`;
+}
+
+/** Only what is to be stored: a caller's object may hold more, which must not cross to the thread. */
+function copied(runs: readonly RunRecord[]): RunRecord[] {
+  return runs.map(({ runId, flow, status, resultJson, journalJson }) => ({
+    runId,
+    flow,
+    status,
+    resultJson,
+    journalJson,
+  }));
 }
 
 function runsText(runs: readonly RunRecord[]): string {

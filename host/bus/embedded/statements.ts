@@ -28,7 +28,10 @@ export function prepareStatements(database: DatabaseSync) {
 
     insertPending: sql('INSERT INTO pending (tenant, available_at, sequence, attempts) VALUES (?, ?, ?, ?)'),
     deleteFresh: sql('DELETE FROM pending WHERE tenant = ? AND available_at = 0 AND sequence = ?'),
-    deleteRetry: sql('DELETE FROM pending WHERE sequence = ? AND available_at > 0'),
+    // The index is named, since the key would be a walk through all of the tenant's retries.
+    deleteRetry: sql(
+      'DELETE FROM pending INDEXED BY pending_retries WHERE tenant = ? AND sequence = ? AND available_at > 0',
+    ),
     fresh: sql(
       'SELECT sequence FROM pending WHERE tenant = ? AND available_at = 0 AND sequence > ? ORDER BY sequence',
     ),

@@ -17,7 +17,7 @@ import type {
 } from './wire.ts';
 
 /** A pull stops after this much JSON, so that one tenant's large events do not hold up a commit. */
-const MAX_PULLED_BYTES = 1024 * 1024;
+const MAX_PULLED_CHARACTERS = 1024 * 1024;
 
 /** Carries out batches of operations on the database, one transaction each. Runs in the store's thread. */
 export class Store {
@@ -141,7 +141,7 @@ export class Store {
 
   #unpend({ tenant, sequence }: SettledEvent): boolean {
     const { deleteFresh, deleteRetry } = this.#statements;
-    return deleteFresh.run(tenant, sequence).changes === 1 || deleteRetry.run(sequence).changes === 1;
+    return deleteFresh.run(tenant, sequence).changes === 1 || deleteRetry.run(tenant, sequence).changes === 1;
   }
 
   #storeRuns(event: SettledEvent, runs: readonly RunRecord[], now: number): void {
@@ -164,11 +164,11 @@ export class Store {
   #pull({ tenant, after, limit, leasedRetries }: OperationOf<'pull'>, now: number): Pulled {
     const events: StoredEvent[] = [];
     const leased = new Set(leasedRetries);
-    let bytes = 0;
-    const isFull = (): boolean => events.length >= limit || bytes >= MAX_PULLED_BYTES;
+    let characters = 0;
+    const isFull = (): boolean => events.length >= limit || characters >= MAX_PULLED_CHARACTERS;
     const take = (sequence: number, attempts: number): void => {
       const event = this.#read(sequence, attempts);
-      bytes += event.json.length;
+      characters += event.json.length;
       events.push(event);
     };
 
