@@ -582,7 +582,7 @@ describe('failures and bounds', () => {
       program.run(order, event, h.host),
       program.run(order, event, h.host),
     ]);
-    expect(outcomes.map((outcome) => (outputOf(outcome) as { event: Event }).event)).toEqual([EVENT, EVENT]);
+    expect(outcomes.map((outcome) => outputOf(outcome))).toMatchObject([{ event: EVENT }, { event: EVENT }]);
   });
 
   test('what is no event is refused', () => {

@@ -13,7 +13,7 @@ import type { RunOutcome } from '../../host/sandbox/protocol.ts';
 let engine: ScriptEngine;
 beforeAll(async () => {
   engine = await ScriptEngine.create({
-    wasmModule: new WebAssembly.Module(await loadScriptWasm()),
+    wasmModule: new WebAssembly.Module((await loadScriptWasm()) as Uint8Array<ArrayBuffer>),
   });
 });
 afterAll(() => engine.dispose());
