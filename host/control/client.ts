@@ -1,15 +1,16 @@
 import { connect, type Socket } from 'node:net';
+import * as z from 'zod';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { LineSplitter } from './lines.ts';
-import {
-  CONTROL_VERSION,
-  type ControlRequest,
-  type EmitReceipt,
-  itemOf,
-  MAX_REPLY_BYTES,
-  parseReply,
-} from './protocol.ts';
+import { CONTROL_VERSION, type ControlRequest, itemOf, MAX_REPLY_BYTES, parseReply } from './protocol.ts';
 import { dialledPath } from './socket-path.ts';
+
+/** What came of an emit. */
+export interface EmitReceipt {
+  readonly tenant: string;
+  readonly type: string;
+  readonly id: string;
+}
 
 /** One JSON text of a tail: an event, a result, a dead letter, or how many were dropped. */
 export type TailLine = string;
@@ -43,8 +44,11 @@ export async function connectControl(bundleDir: string): Promise<ControlClient> 
       cure: 'It may have stopped; start it again with `gtpack up`.',
     });
   };
+  const say = (request: ControlRequest): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(request)}\n`);
+  };
   const ask = async (request: ControlRequest): Promise<unknown> => {
-    socket.write(`${JSON.stringify(request)}\n`);
+    say(request);
     const line = await nextLine();
     if (line === undefined) throw new GtpackError('control_connection_lost', 'This connection is closed.');
     return parseReply(line);
@@ -53,11 +57,15 @@ export async function connectControl(bundleDir: string): Promise<ControlClient> 
     status: () => ask({ v: CONTROL_VERSION, op: 'status' }),
     emit: async (tenant, type, payload) => {
       const receipt = await ask({ v: CONTROL_VERSION, op: 'emit', tenant, type, payload });
-      if (isReceipt(receipt)) return receipt;
+      const parsed = receiptSchema.safeParse(receipt);
+      if (parsed.success) return parsed.data;
       throw new GtpackError('control_message_invalid', 'The host answered an emit with no receipt.');
     },
     tail: async function* (tenant) {
-      await ask({ v: CONTROL_VERSION, op: 'tail', ...(tenant === undefined ? {} : { tenant }) });
+      say({ v: CONTROL_VERSION, op: 'tail', ...(tenant === undefined ? {} : { tenant }) });
+      const reply = await nextLine();
+      if (reply === undefined) return;
+      parseReply(reply);
       for (let line = await nextLine(); line !== undefined; line = await nextLine()) yield itemOf(line);
     },
     close: () => {
@@ -109,13 +117,4 @@ async function* readLines(socket: Socket): AsyncGenerator<string, void, undefine
   }
 }
 
-function isReceipt(value: unknown): value is EmitReceipt {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'id' in value &&
-    typeof value.id === 'string' &&
-    'duplicate' in value &&
-    typeof value.duplicate === 'boolean'
-  );
-}
+const receiptSchema = z.object({ tenant: z.string(), type: z.string(), id: z.string() });

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { errorMessage, GtpackError } from '../errors.ts';
+import type { EnvName } from '../event/names.ts';
 import { LineSplitter } from './lines.ts';
 import {
   type ControlHost,
@@ -15,7 +16,7 @@ import { TailFeed } from './tail-feed.ts';
 const MAX_WAITING_REQUESTS = 64;
 
 /** Serves one client until it leaves: its requests one after the other, in order. */
-export function serveConnection(socket: Socket, host: ControlHost): void {
+export function serveConnection(socket: Socket, host: ControlHost, env: EnvName): void {
   const splitter = new LineSplitter(MAX_REQUEST_BYTES);
   let turn: Promise<void> = Promise.resolve();
   let waiting = 0;
@@ -27,13 +28,21 @@ export function serveConnection(socket: Socket, host: ControlHost): void {
     // It may be writing still; what it says is of no interest any more.
     socket.resume();
   };
+  /** The next request waits until this reply has room: a client that never reads is never read on. */
+  const say = async (reply: string): Promise<void> => {
+    if (!socket.writable || socket.write(reply)) return;
+    await new Promise<void>((resolve) => {
+      socket.once('drain', resolve);
+      socket.once('close', resolve);
+    });
+  };
   const answer = async (line: string): Promise<void> => {
     try {
       const request = parseRequest(line);
       if (request.op === 'tail') startTail(request);
-      else socket.write(goodReply(await replyTo(request, host)));
+      else await say(goodReply(await replyTo(request, host)));
     } catch (error) {
-      socket.write(errorReply(asControlError(error)));
+      await say(errorReply(asControlError(error)));
     } finally {
       waiting -= 1;
     }
@@ -42,7 +51,7 @@ export function serveConnection(socket: Socket, host: ControlHost): void {
     if (stopTail !== undefined) {
       throw new GtpackError('control_message_invalid', 'This connection is tailing already.');
     }
-    const feed = new TailFeed(host.env, tenant, socket);
+    const feed = new TailFeed(env, tenant, socket);
     socket.write(goodReply('null'));
     const stopTap = host.tap(feed.listener);
     const onDrain = (): void => feed.drained();
@@ -76,7 +85,7 @@ export function serveConnection(socket: Socket, host: ControlHost): void {
 async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: ControlHost): Promise<string> {
   switch (request.op) {
     case 'status':
-      return JSON.stringify(host.status());
+      return JSON.stringify(host.describe());
     case 'emit':
       return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
   }

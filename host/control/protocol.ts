@@ -1,8 +1,6 @@
 import * as z from 'zod';
-import type { TapListener } from '../bus/bus.ts';
 import { type ErrorCode, GtpackError, type Problem } from '../errors.ts';
-import type { JsonObject } from '../event/json.ts';
-import type { EnvName } from '../event/names.ts';
+import type { RunningHost } from '../running-host.ts';
 import { closedObject } from '../yaml.ts';
 
 /**
@@ -21,24 +19,7 @@ export const MAX_REQUEST_BYTES = 1024 * 1024;
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024;
 
 /** What the control socket needs of the host. */
-export interface ControlHost {
-  readonly env: EnvName;
-  /** Hears every event, result and dead letter once it is durable. @returns what stops it */
-  tap(listener: TapListener): () => void;
-  /**
-   * Publishes an event as if a provider had made it.
-   * @param payloadJson JSON text, not checked yet
-   * @throws GtpackError for what is no known tenant, no event type, or no JSON within the bounds
-   */
-  emit(tenant: string, type: string, payloadJson: string): Promise<EmitReceipt>;
-  /** What the host is: address, tenants, process. */
-  status(): JsonObject;
-}
-
-export interface EmitReceipt {
-  readonly id: string;
-  readonly duplicate: boolean;
-}
+export type ControlHost = Pick<RunningHost, 'describe' | 'tap' | 'emit'>;
 
 const version = z.literal(CONTROL_VERSION);
 const requestSchema = z.discriminatedUnion('op', [
