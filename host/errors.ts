@@ -38,6 +38,7 @@ export const ERROR_CODES = facts({
 
   // deploy
   pack_provider_unknown: { blame: 'operator', retryable: false, status: 500 },
+  operation_unknown: { blame: 'operator', retryable: false, status: 500 },
   timer_provider_missing: { blame: 'operator', retryable: false, status: 500 },
   timer_provider_ambiguous: { blame: 'operator', retryable: false, status: 500 },
 

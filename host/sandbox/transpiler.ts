@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { entryUrl } from '../entry.ts';
@@ -55,7 +56,7 @@ export class Transpiler {
       );
     }
     // Written beside and moved, so that a reader finds a whole folder or none.
-    const draft = `${folder}.${process.pid}`;
+    const draft = `${folder}.${randomUUID()}`;
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { recursive: true });
     for (const [path, bytes] of Object.entries(reply.files)) {

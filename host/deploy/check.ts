@@ -1,0 +1,67 @@
+import type { Bundle } from '../bundle/bundle.ts';
+import { GtpackError, type Problem } from '../errors.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
+import { type Deployment, deploy } from './deployment.ts';
+
+export interface BundleCheck {
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly string[];
+  readonly tenants: number;
+  readonly flows: number;
+}
+
+/**
+ * Deploys a bundle and opens each tenant's cell once, one after another: scripts are compiled nowhere else.
+ * Problems are returned, not thrown.
+ */
+export async function checkBundle(bundle: Bundle): Promise<BundleCheck> {
+  let deployment: Deployment;
+  try {
+    deployment = await deploy(bundle);
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    return { problems: error.problems, warnings: [], tenants: bundle.tenants.length, flows: 0 };
+  }
+  const { tenants, warnings } = deployment;
+  return {
+    problems: await openEach(deployment),
+    warnings,
+    tenants: tenants.length,
+    flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
+  };
+}
+
+async function openEach({ tenants }: Deployment): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const sandbox = new Sandbox(ALONE);
+  try {
+    for (const { id, code } of tenants) {
+      sandbox.register(id, code);
+      try {
+        await sandbox.prepare(id);
+      } catch (error) {
+        if (!(error instanceof GtpackError)) throw error;
+        problems.push(...error.problems);
+      }
+    }
+  } finally {
+    await sandbox.stop();
+  }
+  return problems;
+}
+
+/** A sandbox that nobody but its caller is connected to. */
+export const ALONE: SandboxOptions = {
+  maxLiveCells: 1,
+  maxCellsPerHost: 1,
+  maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
+  onEffect: () =>
+    Promise.resolve({
+      kind: 'problem',
+      problem: { code: 'capability_denied', message: 'Nothing is granted here.', retryable: false },
+    }),
+  onRespond: () => undefined,
+  onLog: () => undefined,
+  onCellLost: () => undefined,
+};
