@@ -1,16 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import * as z from 'zod';
+import type { Receipt } from '../bus/bus.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { LineSplitter } from './lines.ts';
 import { CONTROL_VERSION, type ControlRequest, itemOf, MAX_REPLY_BYTES, parseReply } from './protocol.ts';
 import { dialledPath } from './socket-path.ts';
-
-/** What came of an emit. */
-export interface EmitReceipt {
-  readonly tenant: string;
-  readonly type: string;
-  readonly id: string;
-}
 
 /** One JSON text of a tail: an event, a result, a dead letter, or how many were dropped. */
 export type TailLine = string;
@@ -19,7 +13,7 @@ export type TailLine = string;
 export interface ControlClient {
   status(): Promise<unknown>;
   /** @throws GtpackError that the host gave */
-  emit(tenant: string, type: string, payloadJson: string): Promise<EmitReceipt>;
+  emit(tenant: string, type: string, payloadJson: string): Promise<Receipt>;
   /**
    * What passes on the bus from now on. It ends when the client is closed.
    * @throws GtpackError `control_connection_lost` when the host goes away
@@ -117,4 +111,4 @@ async function* readLines(socket: Socket): AsyncGenerator<string, void, undefine
   }
 }
 
-const receiptSchema = z.object({ tenant: z.string(), type: z.string(), id: z.string() });
+const receiptSchema = z.strictObject({ id: z.string(), duplicate: z.boolean() });

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import { errorMessage, GtpackError } from '../errors.ts';
-import type { EnvName } from '../event/names.ts';
 import { LineSplitter } from './lines.ts';
 import {
   type ControlHost,
@@ -16,7 +15,7 @@ import { TailFeed } from './tail-feed.ts';
 const MAX_WAITING_REQUESTS = 64;
 
 /** Serves one client until it leaves: its requests one after the other, in order. */
-export function serveConnection(socket: Socket, host: ControlHost, env: EnvName): void {
+export function serveConnection(socket: Socket, host: ControlHost): void {
   const splitter = new LineSplitter(MAX_REQUEST_BYTES);
   let turn: Promise<void> = Promise.resolve();
   let waiting = 0;
@@ -51,7 +50,7 @@ export function serveConnection(socket: Socket, host: ControlHost, env: EnvName)
     if (stopTail !== undefined) {
       throw new GtpackError('control_message_invalid', 'This connection is tailing already.');
     }
-    const feed = new TailFeed(env, tenant, socket);
+    const feed = new TailFeed(host.env, tenant, socket);
     socket.write(goodReply('null'));
     const stopTap = host.tap(feed.listener);
     const onDrain = (): void => feed.drained();
@@ -85,7 +84,7 @@ export function serveConnection(socket: Socket, host: ControlHost, env: EnvName)
 async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: ControlHost): Promise<string> {
   switch (request.op) {
     case 'status':
-      return JSON.stringify(host.describe());
+      return JSON.stringify(host.status());
     case 'emit':
       return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
   }

@@ -16,7 +16,7 @@
  * - C3 no line is longer than its bound, either way; a client that breaks the rules is told so and cut.
  * - C4 a slow reader costs a bounded amount of memory, and learns how much it missed.
  */
-export { type ControlClient, connectControl, type EmitReceipt, type TailLine } from './client.ts';
+export { type ControlClient, connectControl, type TailLine } from './client.ts';
 export type { ControlHost } from './protocol.ts';
 export { assertNoHost, type ControlServer, openControl } from './server.ts';
 export { CONTROL_SOCKET } from './socket-path.ts';

@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import type { Receipt, TapListener } from '../bus/bus.ts';
 import { type ErrorCode, GtpackError, type Problem } from '../errors.ts';
-import type { RunningHost } from '../running-host.ts';
+import type { JsonObject } from '../event/json.ts';
+import type { EnvName } from '../event/names.ts';
 import { closedObject } from '../yaml.ts';
 
 /**
@@ -19,7 +21,19 @@ export const MAX_REQUEST_BYTES = 1024 * 1024;
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024;
 
 /** What the control socket needs of the host. */
-export type ControlHost = Pick<RunningHost, 'describe' | 'tap' | 'emit'>;
+export interface ControlHost {
+  readonly env: EnvName;
+  /** Hears every event, result and dead letter once it is durable. @returns what stops it */
+  tap(listener: TapListener): () => void;
+  /**
+   * Publishes an event on the operator's behalf; resolves when it is durable.
+   * @param payloadJson JSON text, bounded and parsed by the host
+   * @throws GtpackError for what is no known tenant, no event type, or no JSON within the bounds
+   */
+  emit(tenant: string, type: string, payloadJson: string): Promise<Receipt>;
+  /** What the host is: address, tenants, and what lives now. */
+  status(): JsonObject;
+}
 
 const version = z.literal(CONTROL_VERSION);
 const requestSchema = z.discriminatedUnion('op', [

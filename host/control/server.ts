@@ -3,7 +3,6 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { errorMessage, GtpackError } from '../errors.ts';
-import { parseEnvName } from '../event/names.ts';
 import { serveConnection } from './connection.ts';
 import type { ControlHost } from './protocol.ts';
 import { controlSocketPath, dialledPath, fitsSocket } from './socket-path.ts';
@@ -27,12 +26,11 @@ const MAX_CONNECTIONS = 64;
 export async function openControl(bundleDir: string, host: ControlHost): Promise<ControlServer> {
   await assertNoHost(bundleDir);
   const path = controlSocketPath(bundleDir);
-  const env = parseEnvName(host.describe().env);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serveConnection(socket, host, env);
+    serveConnection(socket, host);
   });
   server.maxConnections = MAX_CONNECTIONS;
   let place: SocketPlace;

@@ -14,11 +14,11 @@ import {
   openControl,
 } from '../../host/control/control.ts';
 import { GtpackError } from '../../host/errors.ts';
-import { parseEventType, parseTenantId } from '../../host/event/names.ts';
-import type { HostDescription } from '../../host/running-host.ts';
+import { parseEnvName, parseEventType, parseTenantId } from '../../host/event/names.ts';
 
 /** A host in memory. */
 class FakeHost implements ControlHost {
+  readonly env = parseEnvName('dev');
   readonly listeners = new Set<TapListener>();
   readonly emitted: unknown[] = [];
   onTap: () => void = () => {};
@@ -38,11 +38,11 @@ class FakeHost implements ControlHost {
     }
     if (type === 'broken') throw new TypeError('broken');
     this.emitted.push([tenant, type, payload]);
-    return { tenant: parseTenantId(tenant), type: parseEventType(type), id: `id-${this.emitted.length}` };
+    return { id: `id-${this.emitted.length}`, duplicate: false };
   }
 
-  describe(): HostDescription {
-    return { env: 'dev', bundle: '/b', url: 'http://localhost:1', tenants: [] };
+  status() {
+    return { url: 'http://localhost:1', pid: 1 };
   }
 
   pass(...messages: Partial<TappedMessage>[]): void {
@@ -112,11 +112,10 @@ describe('asking', () => {
   test('status and emit are answered', async () => {
     await open();
     const client = await dial();
-    expect(await client.status()).toEqual(host.describe());
+    expect(await client.status()).toEqual(host.status());
     expect(await client.emit('demo', 'order.created', '{"a":"ü\\n"}')).toEqual({
-      tenant: 'demo',
-      type: 'order.created',
       id: 'id-1',
+      duplicate: false,
     });
     expect(host.emitted).toEqual([['demo', 'order.created', '{"a":"ü\\n"}']]);
   });
@@ -180,7 +179,7 @@ describe('the socket', () => {
       message: expect.stringContaining(join(dir, CONTROL_SOCKET)),
     });
     await expect(assertNoHost(dir)).rejects.toMatchObject({ code: 'control_socket_in_use' });
-    expect(await (await dial()).status()).toMatchObject({ bundle: '/b' });
+    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
   });
 
   test('of a dead host is replaced', async () => {
@@ -188,7 +187,7 @@ describe('the socket', () => {
     await deadSocket(join(dir, CONTROL_SOCKET));
     await assertNoHost(dir);
     await open();
-    expect(await (await dial()).status()).toMatchObject({ bundle: '/b' });
+    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
   });
 
   test('is not made over a file of the user', async () => {
@@ -209,7 +208,7 @@ describe('the socket', () => {
     await rm(first.path);
     await open();
     await first.close();
-    expect(await (await dial()).status()).toMatchObject({ bundle: '/b' });
+    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
   });
 
   test('in a folder too deep for an address is reached all the same, and goes with the host', async () => {
@@ -219,7 +218,7 @@ describe('the socket', () => {
     const server = await open(deep);
     const target = await readlink(join(deep, CONTROL_SOCKET));
     expect(((await lstat(target)).mode & 0o777).toString(8)).toBe('600');
-    expect(await (await dial(deep)).status()).toMatchObject({ bundle: '/b' });
+    expect(await (await dial(deep)).status()).toMatchObject({ pid: 1 });
     await expect(openControl(deep, host)).rejects.toMatchObject({ code: 'control_socket_in_use' });
     await server.close();
     expect(await readdir(join(deep, '.gtpack'))).toEqual([]);
@@ -227,7 +226,7 @@ describe('the socket', () => {
     // A dead host's link is replaced.
     await symlink(target, join(deep, CONTROL_SOCKET));
     await open(deep);
-    expect(await (await dial(deep)).status()).toMatchObject({ bundle: '/b' });
+    expect(await (await dial(deep)).status()).toMatchObject({ pid: 1 });
   });
 
   test('can’t be made where nothing can be written: the error says so', async () => {
