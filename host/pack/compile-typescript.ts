@@ -1,0 +1,127 @@
+import { fork } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { PluginExport, PluginImport } from '../contract.ts';
+import { errorMessage, GtpackError } from '../errors.ts';
+import { FREE_IMPORTS, interfaceName } from './plugin-interface.ts';
+import { sdkFolder } from './sdk-folder.ts';
+
+const WORLD = 'provider';
+const MAX_MESSAGE_CHARACTERS = 8192;
+
+/** The world that a component is built against. */
+export interface ComponentWorld {
+  readonly exports: readonly PluginExport[];
+  readonly imports: readonly PluginImport[];
+}
+
+/**
+ * Compiles a TypeScript entry file to a component, through jco's QuickJS backend, in a process of its own (it changes
+ * the working directory and writes to the console).
+ * @throws GtpackError `pack_compiler_missing`, `pack_compile_failed` with the compiler's own messages
+ */
+export async function compileTypeScript(
+  dir: string,
+  entry: string,
+  world: ComponentWorld,
+): Promise<Uint8Array> {
+  const compiler = findCompiler();
+  const scratch = await mkdtemp(join(tmpdir(), 'gtpack-build-'));
+  try {
+    const wit = join(scratch, 'wit');
+    await mkdir(join(wit, 'deps'), { recursive: true });
+    await cp(join(sdkFolder, 'wit'), join(wit, 'deps', 'gtpack-plugin'), { recursive: true });
+    await writeFile(join(wit, 'world.wit'), worldText(world));
+    const bundling = join(scratch, 'bundling.mjs');
+    await writeFile(bundling, bundlingText());
+    const output = join(scratch, 'provider.wasm');
+    const messages = await runCompiler(compiler, dir, wit, [
+      ...[
+        'componentize',
+        join(dir, entry),
+        '--wit',
+        wit,
+        '--world-name',
+        WORLD,
+        '--out',
+        output,
+        '--cwd',
+        dir,
+      ],
+      ...['--bundle-config', bundling],
+      ...['--backend', 'quickjs', '--backend-qjs-disable-async', '--backend-qjs-stub-wasi'],
+    ]);
+    if (messages === undefined) return await readFile(output);
+    throw new GtpackError('pack_compile_failed', `jco refused the source:\n${messages}`, {
+      file: join(dir, entry),
+    });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+function worldText(world: ComponentWorld): string {
+  const imports = [...new Set([...FREE_IMPORTS, ...world.imports])].map(
+    (name) => `  import ${interfaceName(name)};`,
+  );
+  const exports = world.exports.map((name) => `  export ${interfaceName(name)};`);
+  return ['package gtpack:built@0.1.0;', `world ${WORLD} {`, ...imports, ...exports, '}', ''].join('\n');
+}
+
+/** Sources import the SDK by this name; it is taken from this installation. */
+const SDK_NAME = 'gtpack/sdk';
+
+function bundlingText(): string {
+  const alias = { [SDK_NAME]: join(sdkFolder, 'typescript', 'index.ts') };
+  return `export default { resolve: { alias: ${JSON.stringify(alias)} } };\n`;
+}
+
+interface Compiler {
+  /** jco's command line. */
+  readonly entry: string;
+  /** The file system that its WIT parser is given. */
+  readonly fileSystem: string;
+}
+
+function findCompiler(): Compiler {
+  try {
+    const jco = import.meta.resolve('@bytecodealliance/jco');
+    const parser = createRequire(jco).resolve('@bytecodealliance/jco-transpile');
+    const fileSystem = createRequire(parser).resolve('@bytecodealliance/preview2-shim/filesystem');
+    return { entry: fileURLToPath(new URL('./jco.js', jco)), fileSystem: pathToFileURL(fileSystem).href };
+  } catch (error) {
+    throw new GtpackError(
+      'pack_compiler_missing',
+      `The component compiler is not installed: ${errorMessage(error).split('\n', 1)[0]}.`,
+      { cure: 'Run: npm install --save-dev @bytecodealliance/jco', cause: error },
+    );
+  }
+}
+
+/** @returns what the compiler wrote if it failed, else undefined */
+function runCompiler(
+  compiler: Compiler,
+  cwd: string,
+  wit: string,
+  args: readonly string[],
+): Promise<string | undefined> {
+  // jco's WIT parser is itself a component, and its file system starts out empty: it is shown the one folder.
+  const preload = `import { _addPreopen } from ${JSON.stringify(compiler.fileSystem)}; _addPreopen(${JSON.stringify(wit)}, ${JSON.stringify(wit)});`;
+  const execArgv = ['--import', `data:text/javascript,${encodeURIComponent(preload)}`];
+  return new Promise((done, fail) => {
+    const child = fork(compiler.entry, args, { cwd, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    let messages = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        if (messages.length < MAX_MESSAGE_CHARACTERS) messages += text;
+      });
+    }
+    child.once('error', fail);
+    child.once('close', (code) =>
+      done(code === 0 ? undefined : messages.trim() || `it ended with status ${code}`),
+    );
+  });
+}

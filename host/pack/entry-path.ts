@@ -1,0 +1,93 @@
+import { GtpackError } from '../errors.ts';
+import { quoted } from '../event/names.ts';
+
+/**
+ * Paths inside an archive: relative, with `/` between segments, and meaning one file on every file system.
+ * What another reader might resolve elsewhere, or take for another entry, is refused.
+ */
+
+const MAX_PATH_BYTES = 1024;
+const CONTROL = /\p{Cc}/u;
+const DRIVE = /^[A-Za-z]:/;
+
+/** Why a path is refused, as the end of a sentence, or undefined if it is sound. */
+export function pathFault(path: string): string | undefined {
+  if (path === '') return 'is empty';
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `is longer than ${MAX_PATH_BYTES} bytes`;
+  if (path.includes('\0')) return 'contains a NUL character';
+  if (CONTROL.test(path)) return 'contains a control character';
+  if (path.includes('\\')) return 'contains a backslash';
+  if (path.startsWith('/')) return 'is absolute';
+  if (DRIVE.test(path)) return 'starts with a drive letter';
+  for (const segment of path.split('/')) {
+    if (segment === '') return 'has an empty segment';
+    if (segment === '.' || segment === '..') return `has the segment ${quoted(segment)}`;
+    // Windows drops both, so that two paths would be one file there.
+    if (segment.endsWith('.') || segment.endsWith(' '))
+      return `has the segment ${quoted(segment)}, which ends in a dot or a space`;
+    if (segment.includes(':')) return `has the segment ${quoted(segment)}, which contains a colon`;
+  }
+  return undefined;
+}
+
+/** The paths of one archive, each taken once. */
+export class PathRegister {
+  readonly #file: string;
+  /** Case-folded, NFC path of each file and folder, with its spelling. */
+  readonly #files = new Map<string, string>();
+  readonly #folders = new Map<string, string>();
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** @throws GtpackError `archive_path_refused`, `archive_path_conflict` */
+  add(path: string): void {
+    const fault = pathFault(path);
+    if (fault !== undefined) {
+      throw new GtpackError('archive_path_refused', `The entry ${quoted(path)} ${fault}.`, {
+        file: this.#file,
+        cure: 'Use relative paths made of plain names with "/" between them.',
+      });
+    }
+    const key = foldPath(path);
+    const taken = this.#files.get(key);
+    if (taken !== undefined) {
+      throw this.#conflict(
+        taken === path
+          ? `The entry ${quoted(path)} is there twice.`
+          : `The entries ${quoted(taken)} and ${quoted(path)} are the same file where upper and lower case are not told apart.`,
+      );
+    }
+    const inside = this.#folders.get(key);
+    if (inside !== undefined) {
+      throw this.#conflict(
+        `The entry ${quoted(path)} is a file, and ${quoted(inside)} lies in a folder of that name.`,
+      );
+    }
+    for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) {
+      const folder = key.slice(0, end);
+      const file = this.#files.get(folder);
+      if (file !== undefined) {
+        throw this.#conflict(
+          `The entry ${quoted(file)} is a file, and ${quoted(path)} lies in a folder of that name.`,
+        );
+      }
+      if (this.#folders.has(folder)) break;
+      this.#folders.set(folder, path);
+    }
+    this.#files.set(key, path);
+  }
+
+  #conflict(message: string): GtpackError {
+    return new GtpackError('archive_path_conflict', message, {
+      file: this.#file,
+      cure: 'Build the archive again with one entry for each path.',
+    });
+  }
+}
+
+/** Upper case first: it folds more pairs (ß and SS, ſ and S) than lower case alone. */
+function foldPath(path: string): string {
+  return path.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC');
+}
