@@ -9,7 +9,7 @@ export interface ScriptEngineOptions {
   readonly wasmModule: WebAssembly.Module;
   /** Of QuickJS's linear memory, its C stack of 5 MiB included; at least 16 MiB. Default 32 MiB. */
   readonly maxMemoryBytes?: number;
-  /** Of the C stack; about 200 bytes a nested call. Default 256 KiB. */
+  /** Of the C stack, about 200 bytes a nested call; 64 KiB to 4 MiB. Default 256 KiB. */
   readonly maxStackBytes?: number;
   /** Of one run; one more says that the rest is left out. Default 100. */
   readonly maxConsoleLines?: number;
@@ -50,8 +50,9 @@ const MiB = 1024 * 1024;
  * Promises: E1 a run sees nothing of an earlier run. E2 it sees only its inputs, and cannot change them; clock and
  * random numbers come from its caller. E3 it reaches nothing but `onConsole`. E4 whatever it does, the next run works.
  *
- * Nothing here reads a file. It is synchronous: what does not ask `shouldStop` (a slow built-in function) has to be
- * ended from outside, with its thread.
+ * Nothing here reads a file. It is synchronous, and `shouldStop` is asked by a count of instructions, not by a clock:
+ * slow ones (a built-in function on a large value, an error thrown 10,000 times from the bottom of a deep stack) have to
+ * be ended from outside, with their thread.
  */
 export class ScriptEngine {
   readonly #maxResultBytes: number;
@@ -63,7 +64,7 @@ export class ScriptEngine {
     this.#maxResultBytes = maxResultBytes;
   }
 
-  /** @throws RangeError for less than 16 MiB of memory; Error if the module is not the build known here. */
+  /** @throws RangeError for a memory or stack out of bounds; Error if the module is not the build known here. */
   static async create(options: ScriptEngineOptions): Promise<ScriptEngine> {
     const machine = await Machine.create(options.wasmModule, {
       maxMemoryBytes: options.maxMemoryBytes ?? 32 * MiB,

@@ -38,6 +38,8 @@ type Entries = Readonly<Record<Entry, Handle>>;
 const PAGE_BYTES = 65_536;
 /** The module's own minimum. */
 const INITIAL_PAGES = 256;
+const MIN_STACK_BYTES = 64 * 1024;
+const MAX_STACK_BYTES = 4 * 1024 * 1024;
 /** The bootstrap bounds the parts of a description; as JSON they stay below this. */
 const MAX_DESCRIPTION_BYTES = 1024 * 1024;
 
@@ -72,6 +74,10 @@ export class Machine {
     const maximum = Math.floor(limits.maxMemoryBytes / PAGE_BYTES);
     if (!(maximum >= INITIAL_PAGES)) {
       throw new RangeError(`a script engine needs at least ${INITIAL_PAGES * PAGE_BYTES} bytes of memory`);
+    }
+    // QuickJS takes 0 for no limit, and its C stack ends where its static data begins.
+    if (!(limits.maxStackBytes >= MIN_STACK_BYTES && limits.maxStackBytes <= MAX_STACK_BYTES)) {
+      throw new RangeError(`a script engine's stack has ${MIN_STACK_BYTES} to ${MAX_STACK_BYTES} bytes`);
     }
     const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum });
     const host = new SwitchedHost(limits.maxConsoleLineBytes);

@@ -90,12 +90,15 @@ const BASE = variant as unknown as QuickJSSyncVariant;
 const REFUSED = '\u0001';
 
 const encoder = new TextEncoder();
-/** Imports what the engine is made of, for a thread that may not read files when it makes one. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * Imports the library's own files ahead of time, for a thread that gives up its permission to read before it makes an
+ * engine.
+ */
 export async function loadScriptEngine(): Promise<void> {
   await Promise.all([BASE.importModuleLoader(), BASE.importFFI()]);
 }
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
  * One instance of QuickJS on one capped memory, with one runtime and one context.
