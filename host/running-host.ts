@@ -1,49 +1,91 @@
-import type { TapListener } from './bus/bus.ts';
-import type { EventType, TenantId } from './event/names.ts';
+import type { Bundle } from './bundle/bundle.ts';
+import type { GuestProblem, LogLevel } from './contract.ts';
+import type { ControlHost } from './control/control.ts';
+import type { Problem } from './errors.ts';
+import type { EnvName, TenantId } from './event/names.ts';
+import type { ProviderKind } from './pack/pack.ts';
 
-/** A host that serves a bundle: what the command line and the control socket see of it. */
+/** What the command line and the host say to each other. */
+
+/** A host that takes requests. */
 export interface RunningHost {
-  /** Base URL of ingress, as a sender on this machine reaches it. */
+  /** Where senders on this machine reach it, without a slash at the end. */
   readonly url: string;
+  readonly control: ControlHost;
   describe(): HostDescription;
-  /** Hears every event and result as it becomes durable. @returns the function that stops it */
-  tap(listener: TapListener): () => void;
-  /**
-   * Publishes an event on an operator's behalf; resolves when it is durable.
-   * @param payloadJson bounded and parsed here
-   * @throws GtpackError `tenant_invalid`, `event_type_invalid`, `json_invalid` and the bounds of JSON
-   */
-  emit(tenant: string, type: string, payloadJson: string): Promise<Emitted>;
-  /** Takes no new work, lets running work finish within the grace, and hands back the rest (promise B7). */
+  /** B7: takes nothing new, lets running work finish for at most `graceMs`, hands the rest back. Rejects never. */
   stop(graceMs: number): Promise<void>;
 }
 
-export interface Emitted {
-  readonly tenant: TenantId;
-  readonly type: EventType;
-  readonly id: string;
-}
-
 export interface HostDescription {
-  readonly env: string;
-  readonly bundle: string;
-  readonly url: string;
+  readonly env: EnvName;
   readonly tenants: readonly TenantDescription[];
 }
 
 export interface TenantDescription {
-  readonly id: string;
-  readonly providers: readonly { readonly id: string; readonly kind: string; readonly pack: string }[];
-  /** Event types are the sender's to choose: `…/{event_type}`. */
+  readonly id: TenantId;
+  readonly providers: readonly { readonly id: string; readonly kind: ProviderKind }[];
+  /** Whole URLs; `{event_type}` and `{handler}` stand for what the sender fills in. */
   readonly webhookUrls: readonly string[];
-  readonly flows: readonly { readonly name: string; readonly triggers: readonly string[] }[];
+  /** Names of the tenant's flows. */
+  readonly flows: readonly string[];
   readonly timers: readonly TimerDescription[];
 }
 
 export interface TimerDescription {
   readonly schedule: string;
-  /** As its author wrote it: `cron "0 9 * * *" America/New_York`, `every 60 s`. */
+  /** For people: `0 9 * * * Europe/Berlin`, `every 300 s`. */
   readonly plan: string;
-  /** Milliseconds since the Unix epoch; null if it never comes again. */
+  /** Milliseconds since the Unix epoch; null for a plan that never comes. */
   readonly next: number | null;
 }
+
+/** A line for the operator. */
+export interface HostLogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly tenant?: string;
+  readonly provider?: string;
+}
+
+export type HostLog = (line: HostLogLine) => void;
+
+export interface StartOptions {
+  readonly log: HostLog;
+}
+
+/** @throws GtpackError with every problem of the bundle, its packs and flows; or `listen_failed`, `bus_locked` */
+export type StartHost = (bundle: Bundle, options: StartOptions) => Promise<RunningHost>;
+
+/** Every problem of the bundle, its packs and flows, without starting anything. */
+export type CheckBundle = (bundle: Bundle) => Promise<BundleCheck>;
+
+export interface BundleCheck {
+  readonly problems: readonly Problem[];
+  readonly packs: number;
+  readonly flows: number;
+}
+
+export interface CallOptions {
+  readonly log: HostLog;
+  /** Which of the pack's providers; needed when it has several. */
+  readonly provider?: string;
+}
+
+export type CallAnswer =
+  /** JSON text. */
+  | { readonly kind: 'output'; readonly output: string }
+  | { readonly kind: 'problem'; readonly problem: GuestProblem };
+
+/**
+ * Calls a provider of a pack once, in a cell of its own. `ingest`, `tick` and `handle` are the exports of that name;
+ * every other operation goes to `invoke`.
+ * @param input JSON text
+ * @throws GtpackError for a pack that can't be read, and for what the host says of the call
+ */
+export type CallPlugin = (
+  file: string,
+  operation: string,
+  input: string,
+  options: CallOptions,
+) => Promise<CallAnswer>;
