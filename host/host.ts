@@ -1,38 +1,26 @@
 import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
-import type { Deployment } from './deploy/deployment.ts';
-import { describeTenant } from './deploy/description.ts';
+import { deploy } from './deploy/deployment.ts';
+import { describeTenant, statusOf } from './deploy/description.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
-import { errorMessage } from './errors.ts';
+import { errorMessage, formatProblem } from './errors.ts';
 import type { TenantId } from './event/names.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
 import { Emitter } from './ingress/emitter.ts';
 import { createDirectory, openIngress } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import type { RunningHost } from './running-host.ts';
+import { hostLog, subjectOf } from './observe/host-log.ts';
+import type { HostDescription, StartHost } from './running-host.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { Scheduler, systemClock } from './schedule/schedule.ts';
 import { Ticking } from './schedule/ticking.ts';
 
-export interface HostLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-  debug(fields: object, message: string): void;
-}
-
-export interface HostOptions {
-  readonly log: HostLog;
-  /** Instead of the bundle's `http.listen`. */
-  readonly listen?: { readonly host: string; readonly port: number };
-}
-
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
-export async function startHost(deployment: Deployment, options: HostOptions): Promise<RunningHost> {
-  const { bundle, tenants } = deployment;
-  const { log } = options;
-  for (const warning of deployment.warnings) log.warn({}, warning);
+export const startHost: StartHost = async (bundle, options) => {
+  const log = hostLog(options.log);
+  const { tenants, warnings } = await deploy(bundle);
+  for (const warning of warnings) log.warn({}, warning);
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   const broker = new Broker({ bus });
@@ -42,18 +30,18 @@ export async function startHost(deployment: Deployment, options: HostOptions): P
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
     onEffect: (tenant, effect) => broker.perform(tenant, effect),
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
-    onLog: (tenant, { source, level, message }) => log[level]({ tenant, source }, message),
-    onCellLost: (tenant, loss) => log.warn({ tenant, reason: loss.reason }, loss.detail),
+    onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
+    onFlowProblems: (tenant, problems) => {
+      for (const problem of problems) log.error({ tenant }, formatProblem(problem));
+    },
+    onCellLost: (tenant, { reason, detail }) =>
+      log.warn({ tenant }, `The cell was lost (${reason}): ${detail}`),
   });
-  const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
-  const matchers = new Map(tenants.map(({ id, flows }) => [id, new FlowMatcher(flows)]));
   for (const { id, code } of tenants) sandbox.register(id, code);
 
+  const matchers = new Map(tenants.map(({ id, flows }) => [id, new FlowMatcher(flows)]));
   const ingress = await openIngress({
-    host: options.listen?.host ?? bundle.http.host,
-    port: options.listen?.port ?? bundle.http.port,
-    maxBodyBytes: bundle.http.maxBodyBytes,
-    responseTimeoutMs: bundle.http.responseTimeoutMs,
+    ...bundle.http,
     now: Date.now,
     directory: createDirectory(
       tenants.map(({ id, providers, limits }) => ({
@@ -74,7 +62,7 @@ export async function startHost(deployment: Deployment, options: HostOptions): P
           ?.match({ type })
           .some(({ flow }) => flow.answersWebhook) === true,
     },
-    onFault: ({ message, ...fields }) => log.error(fields, message),
+    onFault: ({ tenant, provider, message }) => log.error(subjectOf(tenant, provider), message),
   });
 
   const dispatcher = new Dispatcher({
@@ -86,6 +74,7 @@ export async function startHost(deployment: Deployment, options: HostOptions): P
   });
   for (const { id, flows } of tenants) await dispatcher.open(id, flows);
 
+  const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
   const ticking = new Ticking({
     bus,
     cells: sandbox,
@@ -94,8 +83,8 @@ export async function startHost(deployment: Deployment, options: HostOptions): P
       byId.get(tenant)?.timers.find(({ trigger }) => trigger.schedule === schedule)?.provider,
     onLost: ({ entry, tick }, reason) =>
       log.error(
-        { tenant: entry.tenant, schedule: entry.schedule, scheduled_at: tick.scheduledAt },
-        `A tick was lost: ${reason}`,
+        { tenant: entry.tenant },
+        `The tick of ${entry.schedule} at ${new Date(tick.scheduledAt).toISOString()} was lost: ${reason}`,
       ),
   });
   const scheduler = new Scheduler({ clock: systemClock, onDue: (ticks) => ticking.fire(ticks) });
@@ -109,26 +98,30 @@ export async function startHost(deployment: Deployment, options: HostOptions): P
       })),
     ),
   );
-  const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
 
+  const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
+  const describe = (): HostDescription => ({
+    env: bundle.env,
+    tenants: tenants.map((tenant) => describeTenant(tenant, ingress.url, scheduler.upcoming(1))),
+  });
   return {
     url: ingress.url,
-    describe: () => ({
+    describe,
+    control: {
       env: bundle.env,
-      bundle: bundle.dir,
-      url: ingress.url,
-      tenants: tenants.map((tenant) => describeTenant(tenant, ingress.url, scheduler.upcoming(1))),
-    }),
-    tap: (listener) => bus.tap(listener),
-    emit: (tenant, type, payloadJson) => emitter.emit(tenant, type, payloadJson),
+      tap: (listener) => bus.tap(listener),
+      emit: (tenant, type, payloadJson) => emitter.emit(tenant, type, payloadJson),
+      status: () => ({ url: ingress.url, ...statusOf(describe(), sandbox.counts()) }),
+    },
     async stop(graceMs) {
       scheduler.stop();
       await ingress.close();
       await ticking.settled();
       const left = await dispatcher.stop(graceMs);
-      if (left > 0) log.warn({ left }, 'Events in flight are handed back; they run again at the next start.');
+      if (left > 0)
+        log.warn({}, `${left} events in flight are handed back; they run again at the next start.`);
       await sandbox.stop();
       await bus.close();
     },
   };
-}
+};

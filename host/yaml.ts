@@ -41,7 +41,13 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    stringKeys: true,
+    logLevel: 'silent',
+  });
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ProviderBinding } from '../bundle/bundle.ts';
 import type { PluginExport } from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import type { Json } from '../event/json.ts';
@@ -11,38 +10,28 @@ import { loadScriptWasm } from '../flow/script/script-wasm.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { Pack, PackProvider } from '../pack/pack.ts';
 import { readPack } from '../pack/read-pack.ts';
+import type { CallAnswer, CallPlugin } from '../running-host.ts';
 import { jcoVersion } from '../sandbox/jco-version.ts';
-import type { CellReport, IngestRequest, Job, JobResult, Tick } from '../sandbox/protocol.ts';
+import type { IngestRequest, Job, JobResult, Tick } from '../sandbox/protocol.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import { Transpiler } from '../sandbox/transpiler.ts';
 import { ALONE } from './check.ts';
 import { digestOf } from './digest.ts';
 import { codeOf } from './provider-code.ts';
 
-export interface PluginCall {
-  /** Path of a `.gtpack`. */
-  readonly file: string;
-  /** `ingest`, `tick`, or the name of one of the provider's operations. */
-  readonly operation: string;
-  /** JSON text: for `ingest` a request, for `tick` a tick, in the fields of sdk/wit, each with a default. */
-  readonly input: string;
-  /** Which of the pack's providers; needed when it has several. */
-  readonly provider?: string;
-  /** The provider's `config`, as a bundle would give it. */
-  readonly config?: Json;
-  readonly onLog: (log: Extract<CellReport, { kind: 'log' }>) => void;
-}
-
 /**
- * Calls a pack's provider once, in a real cell with the real limits, with nothing granted.
- * @throws GtpackError for a pack that cannot be read or linked, and for what the host says of the call
+ * Calls a pack's provider once, in a real cell with the real limits, with nothing granted. The input of `ingest` and
+ * `tick` has the fields of sdk/wit, each with a default.
  */
-export async function callPlugin(call: PluginCall): Promise<JobResult> {
-  const pack = await readPack(call.file);
-  const provider = providerOf(pack, call.provider);
-  const job = jobOf(call, provider);
+export const callPlugin: CallPlugin = async (file, operation, input, options) => {
+  const pack = await readPack(file);
+  const provider = providerOf(pack, options.provider);
+  const job = jobOf(operation, input, provider);
   const cacheDir = await mkdtemp(join(tmpdir(), 'gtpack-call-'));
-  const sandbox = new Sandbox({ ...ALONE, onLog: (_, log) => call.onLog(log) });
+  const sandbox = new Sandbox({
+    ...ALONE,
+    onLog: (_, { source, level, message }) => options.log({ level, message, provider: source }),
+  });
   try {
     const wasm = await loadScriptWasm();
     const scriptModule = await digestOf(wasm);
@@ -52,13 +41,7 @@ export async function callPlugin(call: PluginCall): Promise<JobResult> {
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
     });
-    const binding: ProviderBinding = {
-      id: provider.id,
-      pack: call.file,
-      line: 1,
-      enabled: true,
-      config: call.config ?? null,
-    };
+    const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: null };
     const { spec, modules } = await codeOf(binding, pack, provider, transpiler);
     const tenant = parseTenantId('call');
     sandbox.register(tenant, {
@@ -72,10 +55,25 @@ export async function callPlugin(call: PluginCall): Promise<JobResult> {
       modules: new Map([...modules, [scriptModule, wasm]]),
     });
     await sandbox.prepare(tenant);
-    return await sandbox.submit(tenant, job);
+    return answerOf(await sandbox.submit(tenant, job));
   } finally {
     await sandbox.stop();
     await rm(cacheDir, { recursive: true, force: true });
+  }
+};
+
+function answerOf(result: JobResult): CallAnswer {
+  switch (result.kind) {
+    case 'problem':
+    case 'output':
+      return result;
+    case 'events': {
+      const events = result.events.map(({ json }) => json).join(',');
+      const response = result.answer === undefined ? '' : `,"response":${JSON.stringify(result.answer)}`;
+      return { kind: 'output', output: `{"events":[${events}]${response}}` };
+    }
+    default:
+      throw new GtpackError('guest_output_invalid', `The cell answered with ${result.kind}.`);
   }
 }
 
@@ -93,7 +91,7 @@ function providerOf(pack: Pack, name: string | undefined): PackProvider {
   );
 }
 
-function jobOf({ operation, input }: PluginCall, provider: PackProvider): Job {
+function jobOf(operation: string, input: string, provider: PackProvider): Job {
   const bounds = {
     maxBytes: DEFAULT_LIMITS.maxBodyBytes,
     maxDepth: DEFAULT_LIMITS.maxJsonDepth,

@@ -1,36 +1,25 @@
-import type { Bundle } from '../bundle/bundle.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
+import type { CheckBundle } from '../running-host.ts';
 import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
 import { type Deployment, deploy } from './deployment.ts';
 
-export interface BundleCheck {
-  readonly problems: readonly Problem[];
-  readonly warnings: readonly string[];
-  readonly tenants: number;
-  readonly flows: number;
-}
-
-/**
- * Deploys a bundle and opens each tenant's cell once, one after another: scripts are compiled nowhere else.
- * Problems are returned, not thrown.
- */
-export async function checkBundle(bundle: Bundle): Promise<BundleCheck> {
+/** Deploys a bundle and opens each tenant's cell once, one after another: scripts are compiled nowhere else. */
+export const checkBundle: CheckBundle = async (bundle) => {
   let deployment: Deployment;
   try {
     deployment = await deploy(bundle);
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
-    return { problems: error.problems, warnings: [], tenants: bundle.tenants.length, flows: 0 };
+    return { problems: error.problems, packs: 0, flows: 0 };
   }
-  const { tenants, warnings } = deployment;
+  const { tenants } = deployment;
   return {
     problems: await openEach(deployment),
-    warnings,
-    tenants: tenants.length,
+    packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
   };
-}
+};
 
 async function openEach({ tenants }: Deployment): Promise<Problem[]> {
   const problems: Problem[] = [];
@@ -39,7 +28,7 @@ async function openEach({ tenants }: Deployment): Promise<Problem[]> {
     for (const { id, code } of tenants) {
       sandbox.register(id, code);
       try {
-        await sandbox.prepare(id);
+        problems.push(...(await sandbox.prepare(id)));
       } catch (error) {
         if (!(error instanceof GtpackError)) throw error;
         problems.push(...error.problems);
@@ -63,5 +52,6 @@ export const ALONE: SandboxOptions = {
     }),
   onRespond: () => undefined,
   onLog: () => undefined,
+  onFlowProblems: () => undefined,
   onCellLost: () => undefined,
 };

@@ -1,5 +1,6 @@
-import type { Trigger } from '../flow/flow.ts';
-import type { TenantDescription } from '../running-host.ts';
+import type { JsonObject } from '../event/json.ts';
+import type { TimerPlan } from '../flow/flow.ts';
+import type { HostDescription, TenantDescription } from '../running-host.ts';
 import type { Upcoming } from '../schedule/schedule.ts';
 import type { TenantDeployment } from './tenant-deployment.ts';
 
@@ -14,26 +15,38 @@ export function describeTenant(
   const webhooks = providers.filter(({ provider }) => provider.kind === 'webhook');
   return {
     id,
-    providers: providers.map(({ binding, provider }) => ({
-      id: binding.id,
-      kind: provider.kind,
-      pack: binding.pack,
-    })),
+    providers: providers.map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
     webhookUrls:
       webhooks.length === 1
         ? [`${url}/events/webhook/${id}/{event_type}`]
-        : webhooks.map(({ binding }) => `${url}/v1/events/ingress/${binding.id}/${id}/{event_type}`),
-    flows: flows.map(({ name, triggers }) => ({ name, triggers: triggers.map(triggerText) })),
+        : webhooks.map(({ binding }) => `${url}/v1/events/ingress/${binding.id}/${id}/{handler}`),
+    flows: flows.map(({ name }) => name),
     timers: timers.map(({ trigger }) => ({
       schedule: trigger.schedule,
-      plan: triggerText(trigger),
+      plan: planText(trigger.plan),
       next: nextOf(trigger.schedule),
     })),
   };
 }
 
-function triggerText(trigger: Trigger): string {
-  if (trigger.type === 'event') return trigger.pattern;
-  const { plan } = trigger;
-  return plan.kind === 'cron' ? `cron "${plan.cron}" ${plan.timezone}` : `every ${plan.everyMs / 1000} s`;
+function planText(plan: TimerPlan): string {
+  return plan.kind === 'cron' ? `${plan.cron} ${plan.timezone}` : `every ${plan.everyMs / 1000} s`;
+}
+
+/** The description as plain JSON, with what lives now. */
+export function statusOf(
+  { env, tenants }: HostDescription,
+  live: { readonly cells: number; readonly hosts: number },
+): JsonObject {
+  return {
+    env,
+    cells: live.cells,
+    cell_hosts: live.hosts,
+    tenants: tenants.map(({ id, webhookUrls, flows, timers }) => ({
+      id,
+      webhook_urls: webhookUrls,
+      flows,
+      timers: timers.map(({ schedule, plan, next }) => ({ schedule, plan, next })),
+    })),
+  };
 }

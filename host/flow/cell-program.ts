@@ -1,6 +1,6 @@
 import { GtpackError } from '../errors.ts';
 import type { CellProgram, OpenProgram } from '../sandbox/cell-runtime.ts';
-import type { CellStart, RunOutcome } from '../sandbox/protocol.ts';
+import type { CellStart, RunOrder } from '../sandbox/protocol.ts';
 import { FlowProgram } from './executor.ts';
 import type { Flow } from './flow.ts';
 import { RunEvent } from './scope.ts';
@@ -13,36 +13,43 @@ export interface FlowProgramSpec {
   readonly scriptModule: string;
 }
 
-/**
- * Makes a tenant's flows ready in its cell. Flows whose scripts do not compile keep the cell from opening.
- * @throws GtpackError with every problem
- */
+const CLOCKS = {
+  now: Date.now,
+  cpuMs: (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  },
+};
+
+/** Makes a tenant's flows ready in its cell. */
 export const openFlowProgram: OpenProgram = async (start, opening): Promise<CellProgram> => {
   const { flows, scriptModule } = start.spec.program as FlowProgramSpec;
-  const host = { now: Date.now, guard: <T>(_label: string, stretch: () => T): T => opening.guard(stretch) };
-  const scripts = await scriptEngine(start, scriptModule);
-  const program = new FlowProgram(flows, { limits: start.spec.limits, scripts, host });
-  const [first, ...rest] = program.problems();
-  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  const program = new FlowProgram(flows, {
+    limits: start.spec.limits,
+    scripts: await scriptEngine(start, scriptModule),
+    host: { ...CLOCKS, guard: (_label, stretch) => opening.guard(stretch) },
+  });
   return {
-    run(json, orders, { guard, effect, respond, log }): Promise<RunOutcome[]> {
+    problems: program.problems(),
+    run(json, orders, { guard, effect, respond, log }) {
       const event = new RunEvent(json);
-      const runHost = {
+      const host = {
+        ...CLOCKS,
         effect,
         respond,
         log,
-        now: Date.now,
-        guard: <T>(_label: string, stretch: () => T): T => guard(stretch),
+        guard: <T>(_: string, stretch: () => T): T => guard(stretch),
       };
-      return Promise.all(orders.map((order) => program.run(order, event, runHost)));
+      return Promise.all(orders.map((order: RunOrder) => program.run(order, event, host)));
     },
   };
 };
 
 function scriptEngine(start: CellStart, digest: string): Promise<ScriptEngine> {
   const wasmModule = start.modules.get(digest);
-  if (wasmModule === undefined)
+  if (wasmModule === undefined) {
     throw new GtpackError('plugin_invalid', 'The script engine did not reach the cell.');
+  }
   const { maxLogLinesPerCall, maxLogLineBytes, maxEventBytes } = start.spec.limits;
   return ScriptEngine.create({
     wasmModule,

@@ -1,16 +1,9 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
-import type { RunOrder } from '../sandbox/protocol.ts';
 import { ExpressionCompiler } from './expression.ts';
 import type { Flow, FlowNode } from './flow.ts';
 import { compileCondition } from './node/compile.ts';
 import type { CompiledNode, NodeStep, NodeTools } from './node/node.ts';
 import { compileNode } from './node/nodes.ts';
-
-/** A run, with the trigger that it answers. */
-export type FlowOrder = RunOrder & {
-  /** Index in the flow's `triggers`; where it is left out, the first. */
-  readonly trigger?: number;
-};
 
 export interface CompiledFlow {
   readonly flow: Flow;

@@ -1,8 +1,8 @@
 import type { Bus, Consumer, Delivery, JournalEntry, RunRecord, Settlement } from '../bus/bus.ts';
 import { ERROR_CODES, errorMessage, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
-import type { Job, JobResult, RunError } from '../sandbox/protocol.ts';
-import type { FlowOrder } from './compiled-flow.ts';
+import type { Job, JobResult, RunError, RunOrder } from '../sandbox/protocol.ts';
+
 import type { Flow } from './flow.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
 import { decide, type RunResult, runRecord } from './settle.ts';
@@ -161,7 +161,7 @@ class TenantDispatch {
   }
 
   async #run({ delivery, matches }: Pending, journals: Promise<Journals> | undefined): Promise<RunResult[]> {
-    let orders: readonly FlowOrder[] = matches.map((match) => orderOf(match, undefined));
+    let orders: readonly RunOrder[] = matches.map((match) => orderOf(match, undefined));
     try {
       const known = await journals;
       if (known !== undefined) orders = matches.map((match) => orderOf(match, known.get(match.runId)));
@@ -205,13 +205,13 @@ type Journals = ReadonlyMap<string, readonly JournalEntry[]>;
 function orderOf(
   { match, runId: id }: Pending['matches'][number],
   entries: readonly JournalEntry[] | undefined,
-): FlowOrder {
+): RunOrder {
   const journal = (entries ?? []).toSorted((a, b) => a.ordinal - b.ordinal).map(({ entry }) => entry);
   return { runId: id, flow: match.flow.name, trigger: match.trigger, journal };
 }
 
 /** One result for each order, whatever the cell answered. */
-function resultsOf(result: JobResult, orders: readonly FlowOrder[]): RunResult[] {
+function resultsOf(result: JobResult, orders: readonly RunOrder[]): RunResult[] {
   if (result.kind === 'error') {
     const { code, message } = result;
     const retryable = isCode(code) && ERROR_CODES[code].retryable;
@@ -241,7 +241,7 @@ function runErrorOf(error: unknown): RunError {
 }
 
 /** A run that the cell gave no outcome of keeps the journal that it had. */
-function failed(order: FlowOrder, error: RunError): RunResult {
+function failed(order: RunOrder, error: RunError): RunResult {
   return {
     runId: order.runId,
     flow: order.flow,

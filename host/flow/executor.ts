@@ -2,7 +2,7 @@ import { GtpackError, type Problem } from '../errors.ts';
 import { eventBounds } from '../event/json-bounds.ts';
 import { eventIds } from '../event/normalize.ts';
 import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
-import { type CompiledFlow, compileFlow, type FlowOrder } from './compiled-flow.ts';
+import { type CompiledFlow, compileFlow } from './compiled-flow.ts';
 import type { Flow } from './flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import type { ScriptCompiler } from './node/script.ts';
@@ -12,7 +12,7 @@ import type { RunEvent } from './scope.ts';
 export interface ProgramOptions {
   readonly limits: CellLimits;
   readonly scripts: ScriptCompiler;
-  readonly host: Pick<FlowHost, 'guard' | 'now'>;
+  readonly host: Pick<FlowHost, 'guard' | 'cpuMs'>;
 }
 
 /** A tenant's flows, compiled once for its cell. Runs may overlap. */
@@ -39,7 +39,7 @@ export class FlowProgram {
   }
 
   /** Runs a flow to its end, or on from where its journal ends. Never rejects (F4). */
-  async run(order: FlowOrder, event: RunEvent, host: FlowHost): Promise<RunOutcome> {
+  async run(order: RunOrder, event: RunEvent, host: FlowHost): Promise<RunOutcome> {
     const startedAt = host.now();
     const flow = this.#flows.get(order.flow);
     if (flow === undefined || flow instanceof GtpackError) {

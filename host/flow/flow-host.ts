@@ -11,6 +11,8 @@ export interface FlowHost {
   log(source: string, level: LogLevel, message: string): void;
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** CPU time that this thread has used, in milliseconds; on a busy machine an innocent script takes long by the wall. */
+  cpuMs(): number;
   /**
    * Runs one uninterrupted stretch of tenant code, so that the cell can tell its watchdog what is running (F3).
    * @param label names it in the error of a cell that had to be ended: `flow orders, node total`

@@ -1,8 +1,8 @@
 import type { GuestProblem } from '../contract.ts';
 import { errorMessage, formatProblem, GtpackError, type Problem } from '../errors.ts';
 import { checkJsonBounds, eventBounds, type JsonBounds } from '../event/json-bounds.ts';
-import type { CellLimits, NormalizedEvent, RunError, RunOutcome } from '../sandbox/protocol.ts';
-import type { CompiledFlow, CompiledFlowNode, FlowOrder } from './compiled-flow.ts';
+import type { CellLimits, NormalizedEvent, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
+import type { CompiledFlow, CompiledFlowNode } from './compiled-flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import { Journal, type NodeOutcome, readOutcome } from './journal.ts';
 import type { NodeResult, NodeStep } from './node/node.ts';
@@ -20,7 +20,7 @@ export class EffectProblem extends Error {
 
 export interface RunParts {
   readonly flow: CompiledFlow;
-  readonly order: FlowOrder;
+  readonly order: RunOrder;
   readonly event: RunEvent;
   readonly host: FlowHost;
   readonly limits: CellLimits;
@@ -66,7 +66,7 @@ export class Run {
   /** Takes what was recorded for done (F2). @returns the node to run next */
   #resume(): string | undefined {
     const { flow, order } = this.#parts;
-    let next: string | undefined = flow.flow.triggers[order.trigger ?? 0]?.target;
+    let next: string | undefined = flow.flow.triggers[order.trigger]?.target;
     for (const entry of order.journal) {
       const outcome = readOutcome(entry);
       const node = this.#nodeAt(outcome.node);

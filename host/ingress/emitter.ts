@@ -1,10 +1,9 @@
-import type { Bus } from '../bus/bus.ts';
+import type { Bus, Receipt } from '../bus/bus.ts';
 import { GtpackError } from '../errors.ts';
 import { parseBoundedJson } from '../event/json-bounds.ts';
 import { parseEventType, parseTenantId, type TenantId } from '../event/names.ts';
 import { type EventIds, eventIds, eventToJson, normalizeDraft } from '../event/normalize.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import type { Emitted } from '../running-host.ts';
 
 export interface EmitterOptions {
   readonly bus: Bus;
@@ -28,7 +27,7 @@ export class Emitter {
   }
 
   /** @throws GtpackError `tenant_invalid`, `event_type_invalid`, `json_invalid` and the bounds of JSON */
-  async emit(tenantText: string, typeText: string, payloadJson: string): Promise<Emitted> {
+  async emit(tenantText: string, typeText: string, payloadJson: string): Promise<Receipt> {
     const tenant = parseTenantId(tenantText);
     const type = parseEventType(typeText);
     const { bus, knows, now } = this.#options;
@@ -39,7 +38,7 @@ export class Emitter {
       { source: 'operator', eventType: type, receivedAt: now(), ids: this.#ids },
       'The event',
     );
-    await bus.publish(tenant, [{ id: event.id, type, json: eventToJson(event, BOUNDS) }]);
-    return { tenant, type, id: event.id };
+    const [receipt] = await bus.publish(tenant, [{ id: event.id, type, json: eventToJson(event, BOUNDS) }]);
+    return receipt ?? { id: event.id, duplicate: false };
   }
 }

@@ -1,4 +1,4 @@
-import { errorMessage, GtpackError } from '../errors.ts';
+import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { type EventIds, eventIds } from '../event/normalize.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
 import { ComponentPlugin } from './component-plugin.ts';
@@ -23,6 +23,8 @@ import { Watch } from './watch.ts';
 
 /** Runs flows. The sandbox knows no more of them than this. */
 export interface CellProgram {
+  /** What keeps some of its flows from running. */
+  readonly problems: readonly Problem[];
   run(event: string, orders: readonly RunOrder[], host: ProgramHost): Promise<RunOutcome[]>;
 }
 
@@ -63,10 +65,10 @@ export class CellRuntime {
     this.#program = this.#open(openProgram);
   }
 
-  /** Resolves when every plugin and flow is ready. @throws what kept one from starting; the cell must end then */
+  /** Resolves when every plugin and flow is ready. @throws what kept a plugin from starting; the cell must end then */
   async opened(): Promise<void> {
-    await this.#program;
-    this.#outbox.push({ kind: 'opened' });
+    const { problems } = await this.#program;
+    this.#outbox.push({ kind: 'opened', problems });
   }
 
   receive(batch: readonly CellMessage[]): void {

@@ -1,4 +1,5 @@
 import type { GuestProblem, LogLevel, PluginExport, PluginImport } from '../contract.ts';
+import type { Problem } from '../errors.ts';
 
 /**
  * The wire between the main process, a cell host (child process) and its cells (workers).
@@ -30,7 +31,8 @@ export type CellMessage =
 
 /** Cell → main process, by way of its cell host. */
 export type CellReport =
-  | { readonly kind: 'opened' }
+  /** `problems`: flows that cannot run, while the rest of the cell can. */
+  | { readonly kind: 'opened'; readonly problems: readonly Problem[] }
   /** A plugin or a flow cannot start; the cell ends itself. */
   | { readonly kind: 'open_failed'; readonly detail: string }
   | { readonly kind: 'job_done'; readonly id: number; readonly result: JobResult }
@@ -148,6 +150,8 @@ export interface Tick {
 export interface RunOrder {
   readonly runId: string;
   readonly flow: string;
+  /** Index in the flow's triggers. */
+  readonly trigger: number;
   /** Entries of the run's journal as JSON texts, in order; empty for a new run. */
   readonly journal: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, GtpackError } from '../errors.ts';
+import { ERROR_CODES, type ErrorCode, GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import { CellHostProcess } from './cell-host-process.ts';
 import type {
@@ -28,6 +28,8 @@ export interface SandboxOptions {
   readonly onEffect: (tenant: TenantId, effect: Effect) => Promise<EffectAnswer>;
   readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
   readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
+  /** Flows of a cell that opened which cannot run. */
+  readonly onFlowProblems: (tenant: TenantId, problems: readonly Problem[]) => void;
   readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
 }
 
@@ -42,8 +44,8 @@ interface LiveCell {
   readonly host: CellHostProcess;
   readonly jobs: Map<number, PendingJob>;
   readonly opened: {
-    readonly promise: Promise<void>;
-    readonly resolve: () => void;
+    readonly promise: Promise<readonly Problem[]>;
+    readonly resolve: (problems: readonly Problem[]) => void;
     readonly reject: (error: GtpackError) => void;
   };
 }
@@ -83,10 +85,11 @@ export class Sandbox {
 
   /**
    * Opens a tenant's cell ahead of its first job.
-   * @throws GtpackError `plugin_invalid` where a plugin or a flow cannot start
+   * @returns what is wrong with its flows; those fail their runs, the others work
+   * @throws GtpackError `plugin_invalid` where a plugin cannot start
    */
-  async prepare(id: TenantId): Promise<void> {
-    await this.#liveCell(this.#tenant(id)).opened.promise;
+  prepare(id: TenantId): Promise<readonly Problem[]> {
+    return this.#liveCell(this.#tenant(id)).opened.promise;
   }
 
   /**
@@ -145,7 +148,7 @@ export class Sandbox {
   #open(tenant: Tenant): LiveCell {
     if (this.#cells.size >= this.#options.maxLiveCells) this.#evict();
     const host = this.#hostWithRoom();
-    const opened = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<readonly Problem[]>();
     opened.promise.catch(() => undefined);
     const cell: LiveCell = { id: this.#nextCell, tenant, host, jobs: new Map(), opened };
     this.#nextCell += 1;
@@ -204,7 +207,8 @@ export class Sandbox {
     const tenant = cell.tenant.id;
     switch (report.kind) {
       case 'opened':
-        cell.opened.resolve();
+        cell.opened.resolve(report.problems);
+        if (report.problems.length > 0) this.#options.onFlowProblems(tenant, report.problems);
         break;
       case 'open_failed':
         this.#lost(cell, { reason: 'open_failed', detail: report.detail, job: null });

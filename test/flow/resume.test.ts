@@ -68,6 +68,7 @@ async function attempt(flow: Flow, n: number, store: Store, killAfter: number): 
     },
     respond: () => undefined,
     log: () => undefined,
+    cpuMs: () => 0,
     now: () => 0,
     guard: (_, fn) => fn(),
   };

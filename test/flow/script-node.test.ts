@@ -25,6 +25,7 @@ const host: FlowHost = {
   effect: () => Promise.reject(new Error('No effect was expected.')),
   respond: () => undefined,
   log: (source, level, message) => logged.push(`${source} ${level} ${message}`),
+  cpuMs: () => 0,
   now: () => {
     clock += clockStepMs;
     return clock;

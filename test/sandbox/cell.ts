@@ -71,6 +71,7 @@ export function openSandbox(options: Partial<SandboxOptions> = {}): TestSandbox 
     },
     onRespond: () => undefined,
     onLog: (_, log) => logs.push(log),
+    onFlowProblems: () => undefined,
     onCellLost: (_, loss) => losses.push(loss),
     ...options,
   });

@@ -112,7 +112,15 @@ describe('a cell', () => {
 
   test('refuses an export that the provider does not declare', async () => {
     const { sandbox } = start();
-    const tick = { schedule: 's', name: 'n', scheduledAt: 0, firedAt: 0, lastRun: null, missed: 0 };
+    const tick = {
+      id: 'tick',
+      schedule: 's',
+      name: 'n',
+      scheduledAt: 0,
+      firedAt: 0,
+      lastRun: null,
+      missed: 0,
+    };
     await expect(sandbox.submit(alpha, { kind: 'tick', provider: 'guest', tick })).rejects.toMatchObject({
       code: 'guest_export_missing',
     });

@@ -16,7 +16,7 @@ export interface NodeTools {
   readonly bounds: JsonBounds;
   readonly ids: EventIds;
   /** For tenant code that runs while compiling: the top level of helper modules. */
-  readonly host: Pick<FlowHost, 'guard' | 'now'>;
+  readonly host: Pick<FlowHost, 'guard' | 'cpuMs'>;
   /** What one uninterrupted stretch of tenant code may take. */
   readonly cpuSliceMs: number;
 }

@@ -49,9 +49,9 @@ const SLICE_SHARE = 0.8;
 export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode {
   const { script: source, line, column } = node.config;
   const { file, name, scripts: helpers } = tools.flow;
-  const deadline = (now: () => number): (() => boolean) => {
-    const end = now() + tools.cpuSliceMs * SLICE_SHARE;
-    return () => now() > end;
+  const deadline = (cpuMs: () => number): (() => boolean) => {
+    const end = cpuMs() + tools.cpuSliceMs * SLICE_SHARE;
+    return () => cpuMs() > end;
   };
   const script = tools.host.guard(`flow ${name}, node ${node.id}`, () =>
     tools.scripts.compile({
@@ -60,7 +60,7 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
       column,
       source,
       helpers,
-      shouldStop: deadline(() => tools.host.now()),
+      shouldStop: deadline(() => tools.host.cpuMs()),
     }),
   );
   return {
@@ -73,7 +73,7 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
           scope,
           seed,
           now: step.event.head.timestamp,
-          shouldStop: deadline(() => step.host.now()),
+          shouldStop: deadline(() => step.host.cpuMs()),
           onConsole: (level, text) => step.host.log(`flow:${name}`, level, text),
         }),
       );
