@@ -18,8 +18,6 @@ export interface ScheduleEntry {
 
 /** An instant that has come. */
 export interface DueTick {
-  /** The event id: the same for the same instant, whoever fires it. */
-  readonly id: string;
   readonly entry: ScheduleEntry;
   readonly tick: Tick;
 }
@@ -148,9 +146,9 @@ export class Scheduler {
       this.#heap.sinkTop();
     }
     return {
-      id: tickId(entry.tenant, entry.schedule, latest),
       entry,
       tick: {
+        id: tickId(entry.tenant, entry.schedule, latest),
         schedule: entry.schedule,
         name: entry.name,
         scheduledAt: latest,
