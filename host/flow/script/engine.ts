@@ -38,6 +38,7 @@ const MiB = 1024 * 1024;
 /**
  * Runs the scripts of one tenant's flows: JavaScript in QuickJS, itself WebAssembly, in a capped memory.
  *
+ *   quickjs-library.ts         the library's build of QuickJS, instantiated
  *   quickjs.ts                 one instance of QuickJS; guest memory and handles
  *   deterministic-imports.ts   its clock and time zone
  *   snapshot.ts                its memory, saved and restored
@@ -56,6 +57,7 @@ const MiB = 1024 * 1024;
  */
 export class ScriptEngine {
   readonly #maxResultBytes: number;
+  readonly #scripts = new Set<CompiledScript>();
   readonly #images = new Map<string, { readonly image: HelperImage; users: number }>();
   #machine: Machine | undefined;
 
@@ -112,7 +114,7 @@ export class ScriptEngine {
     };
     held.users++;
     this.#images.set(key, held);
-    return new CompiledScript({
+    const script = new CompiledScript({
       machine,
       image: held.image,
       source: padded,
@@ -120,10 +122,13 @@ export class ScriptEngine {
       sources,
       maxResultBytes: this.#maxResultBytes,
       release: () => {
+        this.#scripts.delete(script);
         held.users--;
         if (held.users === 0) this.#images.delete(key);
       },
     });
+    this.#scripts.add(script);
+    return script;
   }
 
   /** Bytes held: the linear memory as far as it has grown, and the snapshots. */
@@ -136,10 +141,10 @@ export class ScriptEngine {
     return total;
   }
 
-  /** Idempotent; its scripts must not be run any more. */
+  /** Disposes of its scripts too. Idempotent. */
   dispose(): void {
+    for (const script of this.#scripts) script.dispose();
     this.#machine = undefined;
-    this.#images.clear();
   }
 
   #live(): Machine {

@@ -1,10 +1,8 @@
 import { Buffer } from 'node:buffer';
-import variant from '@jitl/quickjs-wasmfile-release-sync';
-import { newVariant, type QuickJSSyncVariant } from 'quickjs-emscripten-core';
-import { deterministicImports, type ImportHooks } from './deterministic-imports.ts';
+import type { ImportHooks } from './deterministic-imports.ts';
+import { type Handle, type Library, type LibraryFunctions, loadLibrary } from './quickjs-library.ts';
 
-/** Address of a JSValue in QuickJS's linear memory. */
-export type Handle = number;
+export { type Handle, loadScriptEngine } from './quickjs-library.ts';
 
 /** What QuickJS may ask of the host while guest code runs. An exception from one of these stops the guest. */
 export interface QuickJsHost extends ImportHooks {
@@ -41,64 +39,11 @@ export const PROMISE_PENDING = 0;
 export const PROMISE_FULFILLED = 1;
 export const PROMISE_REJECTED = 2;
 
-/** The part of quickjs-emscripten's low-level interface that is used here; pointers are plain numbers. */
-interface Functions {
-  QTS_NewRuntime(): number;
-  QTS_RuntimeSetMaxStackSize(rt: number, bytes: number): void;
-  QTS_RuntimeEnableInterruptHandler(rt: number): void;
-  QTS_RuntimeEnableModuleLoader(rt: number, customNormalize: number): void;
-  QTS_NewContext(rt: number, intrinsics: number): number;
-  QTS_NewFunction(ctx: number, name: string, length: number, asConstructor: boolean, id: number): Handle;
-  QTS_ArgvGetJSValueConstPointer(argv: number, index: number): Handle;
-  QTS_NewFloat64(ctx: number, value: number): Handle;
-  QTS_NewString(ctx: number, text: number): Handle;
-  QTS_GetString(ctx: number, value: Handle): number;
-  QTS_NewError(ctx: number): Handle;
-  QTS_Throw(ctx: number, error: Handle): Handle;
-  QTS_GetProp(ctx: number, object: Handle, name: Handle): Handle;
-  QTS_SetProp(ctx: number, object: Handle, name: Handle, value: Handle): void;
-  QTS_GetUndefined(): Handle;
-  QTS_Eval(ctx: number, code: number, length: number, file: string, detect: number, flags: number): Handle;
-  QTS_Call(ctx: number, fn: Handle, self: Handle, count: number, argv: number): Handle;
-  QTS_ResolveException(ctx: number, value: Handle): Handle;
-  QTS_IsJobPending(rt: number): number;
-  QTS_ExecutePendingJob(rt: number, max: number, contextOut: number): Handle;
-  QTS_PromiseState(ctx: number, value: Handle): number;
-  QTS_PromiseResult(ctx: number, value: Handle): Handle;
-}
-
-/** The emscripten glue: what it exports to us, and the callbacks that it calls. */
-interface Glue {
-  callbacks: {
-    callFunction(a: unknown, ctx: number, self: Handle, argc: number, argv: number, id: number): number;
-    shouldInterrupt(a: unknown, rt: number): number;
-    loadModuleSource(a: unknown, rt: number, ctx: number, name: string): number;
-    normalizeModule(a: unknown, rt: number, ctx: number, base: string, request: string): number;
-    freeHostRef(): void;
-  };
-  _malloc(bytes: number): number;
-  _free(pointer: number): void;
-}
-
-type GlueLoader = () => Promise<Glue>;
-type FunctionsOf = new (glue: Glue) => Functions;
-
-// The package declares the types of its CommonJS file for both; what `import` gives is the variant itself.
-const BASE = variant as unknown as QuickJSSyncVariant;
-
 /** Begins the name of a module that may not be imported. */
 const REFUSED = '\u0001';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/**
- * Imports the library's own files ahead of time, for a thread that gives up its permission to read before it makes an
- * engine.
- */
-export async function loadScriptEngine(): Promise<void> {
-  await Promise.all([BASE.importModuleLoader(), BASE.importFFI()]);
-}
 
 /**
  * One instance of QuickJS on one capped memory, with one runtime and one context.
@@ -111,29 +56,19 @@ export class QuickJs {
   /** First exception of a host callback; whoever runs the guest takes and rethrows it. */
   hostFailure: { readonly thrown: unknown } | undefined;
   readonly #host: QuickJsHost;
-  readonly #glue: Glue;
-  readonly #functionsOf: FunctionsOf;
-  readonly #instantiate: () => void;
-  #fn: Functions;
+  readonly #library: Library;
+  #fn: LibraryFunctions;
   #runtime = 0;
   #context = 0;
   #bytes: Uint8Array<ArrayBuffer>;
 
-  private constructor(
-    memory: WebAssembly.Memory,
-    host: QuickJsHost,
-    glue: Glue,
-    functionsOf: FunctionsOf,
-    instantiate: () => void,
-  ) {
+  private constructor(memory: WebAssembly.Memory, host: QuickJsHost, library: Library) {
     this.memory = memory;
     this.#host = host;
-    this.#glue = glue;
-    this.#functionsOf = functionsOf;
-    this.#instantiate = instantiate;
-    this.#fn = new functionsOf(glue);
+    this.#library = library;
+    this.#fn = library.functions();
     this.#bytes = new Uint8Array(memory.buffer);
-    glue.callbacks = {
+    library.glue.callbacks = {
       callFunction: (_async, _ctx, _self, _argc, argv) => this.#onPrint(argv),
       shouldInterrupt: () => this.#onInterrupt(),
       loadModuleSource: (_async, _rt, _ctx, name) => this.#onLoadModule(name),
@@ -152,26 +87,7 @@ export class QuickJs {
     host: QuickJsHost,
     onInstance: () => void,
   ): Promise<QuickJs> {
-    let restart: (() => void) | undefined;
-    const capped = newVariant(BASE, {
-      wasmMemory: memory,
-      emscriptenModule: {
-        instantiateWasm(imports, receive) {
-          const safeImports = deterministicImports(imports, memory, host);
-          restart = () => receive(new WebAssembly.Instance(wasmModule, safeImports));
-          const instance = new WebAssembly.Instance(wasmModule, safeImports);
-          onInstance();
-          receive(instance);
-          return instance.exports;
-        },
-      },
-    });
-    const [loader, functionsOf] = await Promise.all([capped.importModuleLoader(), capped.importFFI()]);
-    // The library's branded pointers are narrowed to the interfaces above.
-    const glue = await (loader as unknown as GlueLoader)();
-    if (restart === undefined)
-      throw new Error('the script engine’s build has changed: it was not instantiated');
-    return new QuickJs(memory, host, glue, functionsOf as unknown as FunctionsOf, restart);
+    return new QuickJs(memory, host, await loadLibrary(wasmModule, memory, host, onInstance));
   }
 
   /** Makes the runtime and the context. */
@@ -189,8 +105,8 @@ export class QuickJs {
    * The caller restores the memory before anything else.
    */
   restart(): void {
-    this.#instantiate();
-    this.#fn = new this.#functionsOf(this.#glue);
+    this.#library.restart();
+    this.#fn = this.#library.functions();
   }
 
   /** The memory's present bytes; the view is replaced when the memory grows. */
@@ -200,7 +116,7 @@ export class QuickJs {
   }
 
   allocate(bytes: number): number {
-    const pointer = this.#glue._malloc(bytes);
+    const pointer = this.#library.glue._malloc(bytes);
     if (pointer === 0) throw new GuestOutOfMemory();
     return pointer;
   }
@@ -214,7 +130,7 @@ export class QuickJs {
   string(text: string): Handle {
     const { pointer } = this.#writeText(text);
     const value = this.#fn.QTS_NewString(this.#context, pointer);
-    this.#glue._free(pointer);
+    this.#library.glue._free(pointer);
     return value;
   }
 
@@ -226,7 +142,7 @@ export class QuickJs {
   evaluate(source: string, file: string, flags: number): Handle {
     const { pointer, length } = this.#writeText(source);
     const value = this.#fn.QTS_Eval(this.#context, pointer, length, file, 0, flags);
-    this.#glue._free(pointer);
+    this.#library.glue._free(pointer);
     return this.#checked(value);
   }
 
