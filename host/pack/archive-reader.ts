@@ -38,6 +38,8 @@ const DEFLATED = 8;
 const UNIX_TYPE = 0o170000;
 const UNIX_FILE = 0o100000;
 const UNIX_FOLDER = 0o040000;
+/** Extra field with a name in UTF-8. */
+const UNICODE_PATH = 0x7075;
 /** Of a data descriptor: 12 bytes, 4 more with a signature, 8 more with 64-bit sizes. */
 const DESCRIPTOR_BYTES = { plain: 12, signature: 4, zip64: 8 };
 
@@ -122,7 +124,8 @@ function refuseOtherFormats(bytes: Uint8Array, file: string): void {
 /** Everything that the central directory says of an entry, before any of its bytes are read. */
 function checkEntry(entry: Entry, file: string, paths: PathRegister): void {
   const name = decodeName(entry, file);
-  paths.add(entry.directory && name.endsWith('/') ? name.slice(0, -1) : name);
+  if (entry.directory && name.endsWith('/')) paths.addFolder(name.slice(0, -1));
+  else paths.add(name);
   if (entry.encrypted) {
     throw new GtpackError('archive_encrypted', `The entry ${quoted(name)} is encrypted.`, {
       file,
@@ -160,7 +163,7 @@ function checkEntry(entry: Entry, file: string, paths: PathRegister): void {
   }
 }
 
-/** The name as its bytes say it; an extra field that gives another one is refused. */
+/** The name as its bytes say it. */
 function decodeName(entry: Entry, file: string): string {
   let name: string | undefined;
   try {
@@ -177,14 +180,22 @@ function decodeName(entry: Entry, file: string): string {
       { file, cure: 'Build the archive with UTF-8 names.' },
     );
   }
-  if (name !== entry.filename) {
-    throw new GtpackError(
-      'archive_ambiguous',
-      `The entry ${quoted(name)} has a second name, ${quoted(entry.filename)}.`,
-      { file },
-    );
-  }
+  refuseSecondName(entry, name, file);
   return name;
+}
+
+/** Readers disagree on whether the Unicode Path field, in either header, goes before the name itself. */
+function refuseSecondName(
+  part: { readonly extraField?: ReadonlyMap<number, unknown> },
+  name: string,
+  file: string,
+): void {
+  if (part.extraField?.has(UNICODE_PATH) !== true) return;
+  throw new GtpackError(
+    'archive_ambiguous',
+    `The entry ${quoted(name)} has a second name in an extra field.`,
+    { file },
+  );
 }
 
 async function readEntry(
@@ -197,7 +208,10 @@ async function readEntry(
   // zip.js compares a local header with the central directory when the data is read; it offers that for folders, too,
   // where its types do not.
   const readable = entry as unknown as FileEntry;
-  const packed = await readable.getData(new Uint8ArrayWriter());
+  const packed = await readable.getData(new Uint8ArrayWriter()).catch((error: unknown) => {
+    throw archiveFault(error, file, entry.filename);
+  });
+  refuseSecondName(entry.localDirectory ?? {}, entry.filename, file);
   const content = entry.compressionMethod === STORED ? packed : inflate(packed, name, file, limits, room);
   const fault = capFault(content.length, packed.length, limits, room);
   if (fault !== undefined) throw new GtpackError(fault.code, `The entry ${name} ${fault.text}.`, { file });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { decode, encode } from 'cborg';
 import { errorMessage } from '../errors.ts';
 import type { Json } from '../event/json.ts';
@@ -61,6 +62,9 @@ function checkStructure(bytes: Uint8Array): void {
       case 3:
         if (head.value > left)
           throw new CborFault(`a text or byte string at byte ${head.start} is longer than what follows`);
+        // The decoder would put replacement characters, and two keys would look the same.
+        if (head.major === 3 && !isUtf8(bytes.subarray(position, position + head.value)))
+          throw new CborFault(`the text at byte ${head.start} is not UTF-8`);
         position += head.value;
         break;
       case 4:

@@ -30,7 +30,7 @@ export function pathFault(path: string): string | undefined {
   return undefined;
 }
 
-/** The paths of one archive, each taken once. */
+/** The paths of one archive, each taken once; folders come with what lies in them. */
 export class PathRegister {
   readonly #file: string;
   /** Case-folded, NFC path of each file and folder, with its spelling. */
@@ -43,6 +43,20 @@ export class PathRegister {
 
   /** @throws GtpackError `archive_path_refused`, `archive_path_conflict` */
   add(path: string): void {
+    const key = this.#check(path);
+    const inside = this.#folders.get(key);
+    if (inside !== undefined) throw this.#inFile(path, inside);
+    this.#addFolders(key.slice(0, Math.max(0, key.lastIndexOf('/'))), path);
+    this.#files.set(key, path);
+  }
+
+  /** A folder's own entry, without the slash at its end. @throws as `add` does */
+  addFolder(path: string): void {
+    this.#addFolders(this.#check(path), path);
+  }
+
+  /** @returns the path as file systems compare it, if no file has it */
+  #check(path: string): string {
     const fault = pathFault(path);
     if (fault !== undefined) {
       throw new GtpackError('archive_path_refused', `The entry ${quoted(path)} ${fault}.`, {
@@ -59,24 +73,23 @@ export class PathRegister {
           : `The entries ${quoted(taken)} and ${quoted(path)} are the same file where upper and lower case are not told apart.`,
       );
     }
-    const inside = this.#folders.get(key);
-    if (inside !== undefined) {
-      throw this.#conflict(
-        `The entry ${quoted(path)} is a file, and ${quoted(inside)} lies in a folder of that name.`,
-      );
-    }
-    for (let end = key.lastIndexOf('/'); end > 0; end = key.lastIndexOf('/', end - 1)) {
-      const folder = key.slice(0, end);
+    return key;
+  }
+
+  /** Takes the folder of that key, and those it lies in, for `path`. */
+  #addFolders(key: string, path: string): void {
+    for (let folder = key; folder !== '' && !this.#folders.has(folder); ) {
       const file = this.#files.get(folder);
-      if (file !== undefined) {
-        throw this.#conflict(
-          `The entry ${quoted(file)} is a file, and ${quoted(path)} lies in a folder of that name.`,
-        );
-      }
-      if (this.#folders.has(folder)) break;
+      if (file !== undefined) throw this.#inFile(file, path);
       this.#folders.set(folder, path);
+      folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/')));
     }
-    this.#files.set(key, path);
+  }
+
+  #inFile(file: string, inner: string): GtpackError {
+    return this.#conflict(
+      `The entry ${quoted(file)} is a file, and ${quoted(inner)} lies in a folder of that name.`,
+    );
   }
 
   #conflict(message: string): GtpackError {

@@ -22,6 +22,9 @@ export interface PluginInterface {
 /** Linked without a request. */
 export const FREE_IMPORTS: readonly PluginImport[] = ['config', 'log'];
 
+/** What the sandbox gives every component, denying what lies outside: toolchains import it whether it is used or not. */
+const WASI = /^wasi:(?:cli|clocks|filesystem|io|random|sockets)\/[a-z-]+@0\.2\.\d+$/;
+
 /** The export without which a provider of a kind cannot work. */
 export const KIND_EXPORTS: Readonly<Record<ProviderKind, PluginExport | undefined>> = {
   webhook: 'ingest',
@@ -50,9 +53,11 @@ export function pluginInterface(wasm: WasmInterface): PluginInterface {
   const answered = new Set(imports.map(interfaceName));
   const foreign = new Set<string>();
   for (const { module, name } of wasm.imports) {
-    const known =
-      answered.has(module) ||
-      (wasm.kind === 'module' ? module === 'env' && name === 'abort' : module === interfaceName('types'));
+    const given =
+      wasm.kind === 'module'
+        ? module === 'env' && name === 'abort'
+        : module === interfaceName('types') || WASI.test(module);
+    const known = given || answered.has(module);
     if (!known) foreign.add(name === '' ? module : `${module} ${name}`);
   }
   return { exports, imports, foreign: [...foreign] };
