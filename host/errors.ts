@@ -44,6 +44,7 @@ export const ERROR_CODES = facts({
 
   // sandbox
   guest_trap: { blame: 'pack', retryable: false, status: 502 },
+  guest_memory_too_large: { blame: 'pack', retryable: false, status: 502 },
   guest_timeout: { blame: 'pack', retryable: false, status: 504 },
   guest_output_invalid: { blame: 'pack', retryable: false, status: 502 },
   guest_import_refused: { blame: 'pack', retryable: false, status: 502 },

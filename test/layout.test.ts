@@ -19,7 +19,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['capability'],
   ['bundle', 'pack', 'grant', 'sandbox', 'bus', 'interop'],
   ['event'],
-  ['contract.ts', 'entry.ts', 'limits.ts', 'yaml.ts'],
+  ['contract.ts', 'entry.ts', 'limits.ts', 'wasm-reader.ts', 'yaml.ts'],
   ['errors.ts', 'webassembly.d.ts'],
 ];
 

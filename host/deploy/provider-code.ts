@@ -1,11 +1,15 @@
 import type { ProviderBinding } from '../bundle/bundle.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
 import type { Pack, PackProvider } from '../pack/pack.ts';
 import { compareInterface, FREE_IMPORTS, pluginInterface } from '../pack/plugin-interface.ts';
 import { readWasmInterface } from '../pack/wasm-interface.ts';
+import { boundCoreModule } from '../sandbox/core-module.ts';
 import type { PluginSpec, ProviderSpec } from '../sandbox/protocol.ts';
 import type { Transpiler } from '../sandbox/transpiler.ts';
 import { digestOf } from './digest.ts';
+
+const GUEST_BOUNDS = { maxMemoryBytes: DEFAULT_LIMITS.maxGuestMemoryBytes };
 
 /** A provider of a tenant, ready for its cell. */
 export interface ProviderCode {
@@ -88,7 +92,8 @@ async function pluginOf(
 ): Promise<{ readonly plugin: PluginSpec; readonly modules: ReadonlyMap<string, Uint8Array> }> {
   const digest = await digestOf(wasm);
   if (kind === 'module') {
-    return { plugin: { kind: 'assemblyscript', module: digest }, modules: new Map([[digest, wasm]]) };
+    const bounded = boundCoreModule(wasm, GUEST_BOUNDS, pack.file);
+    return { plugin: { kind: 'assemblyscript', module: digest }, modules: new Map([[digest, bounded]]) };
   }
   try {
     const { glue, modules: cores } = await transpiler.transpile(digest, wasm);
@@ -96,11 +101,12 @@ async function pluginOf(
     const names: Record<string, string> = {};
     for (const [name, bytes] of cores) {
       const core = await digestOf(bytes);
-      modules.set(core, bytes);
+      modules.set(core, boundCoreModule(bytes, GUEST_BOUNDS, pack.file));
       names[name] = core;
     }
     return { plugin: { kind: 'component', glue, modules: names }, modules };
   } catch (error) {
+    if (error instanceof GtpackError && error.problems[0].file !== undefined) throw error;
     throw new GtpackError('plugin_invalid', errorMessage(error), { file: pack.file, cause: error });
   }
 }

@@ -1,8 +1,9 @@
 import { GtpackError } from '../errors.ts';
-import type { CellProgram, OpenProgram } from '../sandbox/cell-runtime.ts';
-import type { CellStart, RunOrder } from '../sandbox/protocol.ts';
+import type { OpenProgram } from '../sandbox/cell-runtime.ts';
+import type { CellStart } from '../sandbox/protocol.ts';
 import { FlowProgram } from './executor.ts';
 import type { Flow } from './flow.ts';
+import type { FlowHost } from './flow-host.ts';
 import { RunEvent } from './scope.ts';
 import { ScriptEngine } from './script/engine.ts';
 
@@ -13,37 +14,34 @@ export interface FlowProgramSpec {
   readonly scriptModule: string;
 }
 
-const CLOCKS = {
-  now: Date.now,
-  cpuMs: (): number => {
-    const { user, system } = process.threadCpuUsage();
-    return (user + system) / 1000;
-  },
-};
+/** The clocks of the cell's thread; see FlowHost. */
+export type CellClocks = Pick<FlowHost, 'now' | 'cpuMs'>;
 
 /** Makes a tenant's flows ready in its cell. */
-export const openFlowProgram: OpenProgram = async (start, opening): Promise<CellProgram> => {
-  const { flows, scriptModule } = start.spec.program as FlowProgramSpec;
-  const program = new FlowProgram(flows, {
-    limits: start.spec.limits,
-    scripts: await scriptEngine(start, scriptModule),
-    host: { ...CLOCKS, guard: (_label, stretch) => opening.guard(stretch) },
-  });
-  return {
-    problems: program.problems(),
-    run(json, orders, { guard, effect, respond, log }) {
-      const event = new RunEvent(json);
-      const host = {
-        ...CLOCKS,
-        effect,
-        respond,
-        log,
-        guard: <T>(_: string, stretch: () => T): T => guard(stretch),
-      };
-      return Promise.all(orders.map((order: RunOrder) => program.run(order, event, host)));
-    },
+export function flowProgram(clocks: CellClocks): OpenProgram {
+  return async (start, opening) => {
+    const { flows, scriptModule } = start.spec.program as FlowProgramSpec;
+    const program = new FlowProgram(flows, {
+      limits: start.spec.limits,
+      scripts: await scriptEngine(start, scriptModule),
+      host: { ...clocks, guard: (_label, stretch) => opening.guard(stretch) },
+    });
+    return {
+      problems: program.problems(),
+      run(json, orders, { guard, effect, respond, log }) {
+        const event = new RunEvent(json);
+        const host: FlowHost = {
+          ...clocks,
+          effect,
+          respond,
+          log,
+          guard: (_label, stretch) => guard(stretch),
+        };
+        return Promise.all(orders.map((order) => program.run(order, event, host)));
+      },
+    };
   };
-};
+}
 
 function scriptEngine(start: CellStart, digest: string): Promise<ScriptEngine> {
   const wasmModule = start.modules.get(digest);

@@ -121,6 +121,27 @@ export class CellRuntime {
   }
 
   #callGuest(id: number, job: Exclude<Job, { kind: 'run' }>): JobResult {
+    try {
+      return this.#callProvider(id, job);
+    } finally {
+      this.#boundMemory();
+    }
+  }
+
+  /** Past the tenant's total, idle instances go, those of the largest pool first. */
+  #boundMemory(): void {
+    const { maxTenantMemoryBytes } = this.#start.spec.limits;
+    const total = (): number => {
+      let bytes = 0;
+      for (const pool of this.#pools.values()) bytes += pool.memoryBytes();
+      return bytes;
+    };
+    if (total() <= maxTenantMemoryBytes) return;
+    const largestFirst = [...this.#pools.values()].sort((a, b) => b.memoryBytes() - a.memoryBytes());
+    for (const pool of largestFirst) if (pool.dropIdle() && total() <= maxTenantMemoryBytes) return;
+  }
+
+  #callProvider(id: number, job: Exclude<Job, { kind: 'run' }>): JobResult {
     const { limits } = this.#start.spec;
     const pool = this.#poolOf(job.provider);
     switch (job.kind) {

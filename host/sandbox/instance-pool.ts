@@ -56,6 +56,11 @@ export class InstancePool {
     });
   }
 
+  /** Gives up the idle instances. @returns whether there were any */
+  dropIdle(): boolean {
+    return this.#idle.splice(0).length > 0;
+  }
+
   /** Makes the first instance, so that a plugin that cannot start is found when its cell opens. */
   prepare(job: number): void {
     this.#host.watch.guard(job, () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main as asc } from 'assemblyscript/asc';
 import { parseTenantId, type TenantId } from '../../host/event/names.ts';
+import { loadScriptWasm } from '../../host/flow/script/script-wasm.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 import type {
   CellLoss,
@@ -29,6 +30,8 @@ export async function compileGuest(name: string): Promise<Uint8Array> {
   }
 }
 
+const scriptWasm = await loadScriptWasm();
+
 export function assemblyScriptTenant(tenant: TenantId, wasm: Uint8Array, config = 'null'): TenantCode {
   return {
     spec: {
@@ -42,11 +45,14 @@ export function assemblyScriptTenant(tenant: TenantId, wasm: Uint8Array, config 
           config,
         },
       ],
-      program: [],
-      programModules: [],
+      program: { flows: [], scriptModule: 'script' },
+      programModules: ['script'],
       limits: DEFAULT_LIMITS,
     },
-    modules: new Map([['guest', wasm]]),
+    modules: new Map([
+      ['guest', wasm],
+      ['script', scriptWasm],
+    ]),
   };
 }
 

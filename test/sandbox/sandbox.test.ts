@@ -110,6 +110,15 @@ describe('a cell', () => {
     });
   });
 
+  test("gives up idle instances past the tenant's total", async () => {
+    const { sandbox } = start();
+    const code = assemblyScriptTenant(alpha, wasm);
+    const limits = { ...code.spec.limits, maxTenantMemoryBytes: 1 };
+    sandbox.register(alpha, { ...code, spec: { ...code.spec, limits } });
+    await sandbox.submit(alpha, ingestJob('{}'));
+    expect(payloadsOf(await sandbox.submit(alpha, ingestJob('{}')))).toMatchObject([{ calls: 1 }]);
+  });
+
   test('refuses an export that the provider does not declare', async () => {
     const { sandbox } = start();
     const tick = {
