@@ -28,7 +28,7 @@ export const providerId = z
 
 /** Semantic Versioning 2.0.0; the expression is that of its specification. */
 export const packVersion = z
-  .string()
+  .string('Expected a version such as 1.2.0, as a text.')
   .max(64)
   .regex(
     /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$/,

@@ -1,0 +1,141 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encode } from 'cborg';
+import { expect, test } from 'vitest';
+import { writeArchive } from '../../host/pack/archive-writer.ts';
+import { inspectPack, type PackReport } from '../../host/pack/inspect.ts';
+import { folderOf } from './fixture/folder.ts';
+import { refusal } from './fixture/refusal.ts';
+import { packOf, sampleFiles } from './fixture/sample-pack.ts';
+import { coreModule } from './fixture/wasm.ts';
+
+async function inspect(bytes: Uint8Array): Promise<PackReport> {
+  await using folder = await folderOf({ 'a.gtpack': bytes });
+  return await inspectPack(join(folder.path, 'a.gtpack'));
+}
+
+test('a sound pack is reported whole', async () => {
+  expect(await inspect(await packOf(sampleFiles()))).toEqual({
+    ok: true,
+    model: 'pack-v1',
+    pack_id: 'acme.shop',
+    version: '1.2.3',
+    kind: 'provider',
+    publisher: 'Acme',
+    components: [
+      {
+        id: 'hook',
+        kind: 'module',
+        imports: ['gtpack:plugin/http@0.1.0#send', 'env#abort'],
+        exports: ['ingest'],
+        size: 83,
+      },
+    ],
+    flows: [{ id: 'on_order', nodes: 2 }],
+    requests: [{ provider: 'hook', capability: 'http', reason: 'asks the shop for the order' }],
+    sbom: { present: true, ok: true, problems: [] },
+    signature: { present: false, ok: false, fingerprint: null, problems: [] },
+    problems: [],
+  });
+});
+
+test('a signature is reported as there and not verified', async () => {
+  const report = await inspect(await packOf(sampleFiles().set('signatures/pack.sig', Buffer.from('{}'))));
+  expect(report.signature).toEqual({
+    present: true,
+    ok: false,
+    fingerprint: null,
+    problems: [
+      { code: 'signature_unverified', message: 'The pack has a signature, which was not verified.' },
+    ],
+  });
+});
+
+test('a pack of another host is reported with its components and flows', async () => {
+  const files = new Map<string, Uint8Array>([
+    [
+      'manifest.cbor',
+      encode({
+        schema_version: 'pack-v1',
+        pack_id: 'field.pack',
+        version: '0.4.1',
+        kind: 'application',
+        publisher: 'Field',
+        symbols: {
+          component_ids: ['qa.process'],
+          node_ids: ['start'],
+          capability_names: [],
+          pack_ids: ['field.pack'],
+        },
+        components: [{ id: 0, version: '0.1.0', world: 'greentic:component/node@0.4.0' }],
+        flows: [{ id: 'main', kind: 'messaging', flow: { id: 'main', nodes: [{ id: 0, routing: 'End' }] } }],
+      }),
+    ],
+    ['components/qa.process.wasm', coreModule({ exports: ['run'] })],
+  ]);
+  const report = await inspect(writeArchive(files, 'x'));
+  expect(report).toMatchObject({
+    ok: false,
+    model: 'pack-v1',
+    pack_id: 'field.pack',
+    components: [{ id: 'qa.process', kind: 'module', exports: ['run'] }],
+    flows: [{ id: 'main', nodes: 1 }],
+    sbom: { present: false, ok: false, problems: [{ code: 'sbom_missing' }] },
+    problems: [{ code: 'manifest_unsupported' }],
+  });
+});
+
+test('a faulty pack is reported with every problem', async () => {
+  const files = sampleFiles();
+  files.set('components/hook.wasm', coreModule({ imports: [['env', 'now']], exports: ['tick'] }));
+  files.set('flows/broken.ygtc', Buffer.from('nodes: [a'));
+  files.set('sbom.cbor', encode({ format: 'greentic-sbom-v1', files: [] }));
+  const report = await inspect(await packOf(files));
+  expect(report.ok).toBe(false);
+  expect(report.problems.map(({ code }) => code)).toEqual([
+    'pack_interface_mismatch',
+    'pack_interface_mismatch',
+    'pack_interface_mismatch',
+    'pack_interface_mismatch',
+    'yaml_invalid',
+  ]);
+  expect(report.sbom.problems.map(({ code }) => code)).toEqual(
+    Array.from({ length: 5 }, () => 'sbom_mismatch'),
+  );
+});
+
+test('a component that is missing or no WebAssembly is a problem of the report', async () => {
+  const missing = sampleFiles();
+  missing.delete('components/hook.wasm');
+  const report = await inspect(await packOf(missing));
+  expect(report.components).toEqual([{ id: 'hook', kind: null, imports: [], exports: [], size: null }]);
+  expect(report.problems.map(({ code }) => code)).toEqual(['pack_component_missing']);
+
+  const text = await inspect(await packOf(sampleFiles().set('components/hook.wasm', Buffer.from('text'))));
+  expect(text.components).toEqual([{ id: 'hook', kind: null, imports: [], exports: [], size: 4 }]);
+  expect(text.problems.map(({ code }) => code)).toEqual(['plugin_invalid']);
+});
+
+test('the older model is reported as such', async () => {
+  const manifest = encode({ meta: { pack_id: 'old' }, flows: [], components: [] });
+  const report = await inspect(await packOf(new Map([['manifest.cbor', manifest]])));
+  expect(report).toMatchObject({ ok: false, model: 'meta', problems: [{ code: 'manifest_unsupported' }] });
+});
+
+test('a manifest of no model is reported as unknown', async () => {
+  const report = await inspect(await packOf(new Map([['manifest.cbor', encode({ hello: 1 })]])));
+  expect(report).toMatchObject({ ok: false, model: 'unknown', pack_id: null });
+  expect(report.problems[0]?.code).toBe('manifest_invalid');
+});
+
+test('where there is nothing to read it throws one sentence', async () => {
+  await using folder = await folderOf({});
+  const file = join(folder.path, 'a.gtpack');
+  expect((await refusal(inspectPack(file))).code).toBe('file_unreadable');
+  await writeFile(file, 'text');
+  expect((await refusal(inspectPack(file))).code).toBe('archive_not_zip');
+  await writeFile(file, (await packOf(sampleFiles())).subarray(0, 100));
+  expect((await refusal(inspectPack(file))).code).toBe('archive_truncated');
+  await writeFile(file, writeArchive(new Map([['a', Buffer.from('x')]]), file));
+  expect((await refusal(inspectPack(file))).code).toBe('manifest_missing');
+});
