@@ -9,6 +9,8 @@ import type { Json } from '../event/json.ts';
 
 const MAX_DEPTH = 64;
 const MAX_ITEMS = 100_000;
+/** Tag 55799, which says no more than that CBOR follows; some writers put it in front. */
+const SELF_DESCRIBED = [0xd9, 0xd9, 0xf7];
 
 /** Why bytes are not such CBOR; the caller adds which file. */
 export class CborFault extends Error {
@@ -16,7 +18,9 @@ export class CborFault extends Error {
 }
 
 /** Refuses duplicate keys, indefinite lengths, tags, undefined, NaN, infinities and bigints. @throws CborFault */
-export function decodeCbor(bytes: Uint8Array): unknown {
+export function decodeCbor(encoded: Uint8Array): unknown {
+  const isMarked = SELF_DESCRIBED.every((byte, index) => encoded[index] === byte);
+  const bytes = isMarked ? encoded.subarray(SELF_DESCRIBED.length) : encoded;
   checkStructure(bytes);
   try {
     return decode(bytes, {

@@ -1,7 +1,8 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { readYaml } from '../yaml.ts';
-import { type ArchiveLimits, readArchive, type VerifiedArchive } from './archive-reader.ts';
+import type { ArchiveLimits } from './archive-limits.ts';
+import { readArchive, type VerifiedArchive } from './archive-reader.ts';
 import { decodeManifest, MANIFEST_PATH, type Manifest, manifestModel, parseManifest } from './manifest.ts';
 import type { CapabilityRequest } from './pack.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';

@@ -3,7 +3,8 @@ import { PLUGIN_PACKAGE, PLUGIN_VERSION } from '../contract.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import type { Json, JsonObject } from '../event/json.ts';
 import { quoted } from '../event/names.ts';
-import type { ArchiveLimits, VerifiedArchive } from './archive-reader.ts';
+import type { ArchiveLimits } from './archive-limits.ts';
+import type { VerifiedArchive } from './archive-reader.ts';
 import { CborFault, decodeCbor, encodeCbor } from './cbor.ts';
 import {
   operationName,

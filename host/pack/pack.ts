@@ -1,3 +1,14 @@
+/**
+ * Packs: what third parties ship.
+ *
+ * Reading, from the bytes up: archive-reader (with entry-path, entry-header, entry-content, zip-fault, archive-limits),
+ * cbor, manifest, sbom, wasm-interface and plugin-interface, and on top of them read-pack and inspect. Writing: pack-yaml,
+ * source-folders, compile-assemblyscript, compile-typescript (with sdk-folder), archive-writer, and on top of them build.
+ *
+ * What holds of every pack that was read: A1 to A3 of archive-reader; each file is in the SBOM with its hash; each
+ * provider's WebAssembly exports what the manifest says, and imports nothing that it does not request.
+ */
+
 import type { PluginExport, PluginImport } from '../contract.ts';
 
 /** A pack as the host uses it: read, bounded and checked, whatever model its manifest was written in. */

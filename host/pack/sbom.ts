@@ -2,7 +2,8 @@ import { blake3 } from 'hash-wasm';
 import * as z from 'zod';
 import { GtpackError, type Problem } from '../errors.ts';
 import { quoted } from '../event/names.ts';
-import type { ArchiveLimits, VerifiedArchive } from './archive-reader.ts';
+import type { ArchiveLimits } from './archive-limits.ts';
+import type { VerifiedArchive } from './archive-reader.ts';
 import { CborFault, decodeCbor, encodeCbor } from './cbor.ts';
 
 /** `sbom.cbor`: path, size, BLAKE3 and media type of every file but itself and the signatures. */

@@ -80,6 +80,11 @@ test('whatever the manifest and the SBOM hold, reading gives a pack or a coded e
   );
 });
 
+test('CBOR that is marked as such is read; a second mark is a tag', () => {
+  expect(decodeCbor(Buffer.from('d9d9f7a1616101', 'hex'))).toEqual({ a: 1 });
+  expect(() => decodeCbor(Buffer.from('d9d9f7d9d9f7a0', 'hex'))).toThrow('there is a tag at byte 0');
+});
+
 test('CBOR that was written is read back as it was', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (json) => {
