@@ -3,71 +3,16 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { TapListener, TappedMessage } from '../../host/bus/bus.ts';
 import {
   assertNoHost,
   CONTROL_SOCKET,
   type ControlClient,
-  type ControlHost,
   type ControlServer,
   connectControl,
   openControl,
 } from '../../host/control/control.ts';
-import { GtpackError } from '../../host/errors.ts';
-import { parseEnvName, parseEventType, parseTenantId } from '../../host/event/names.ts';
-
-/** A host in memory. */
-class FakeHost implements ControlHost {
-  readonly env = parseEnvName('dev');
-  readonly listeners = new Set<TapListener>();
-  readonly emitted: unknown[] = [];
-  onTap: () => void = () => {};
-
-  tap(listener: TapListener): () => void {
-    this.listeners.add(listener);
-    this.onTap();
-    return () => {
-      this.listeners.delete(listener);
-      this.onTap();
-    };
-  }
-
-  async emit(tenant: string, type: string, payload: string) {
-    if (type === 'bad type') {
-      throw new GtpackError('event_type_invalid', 'No event type.', { cure: 'Write order.created.' });
-    }
-    if (type === 'broken') throw new TypeError('broken');
-    this.emitted.push([tenant, type, payload]);
-    return { id: `id-${this.emitted.length}`, duplicate: false };
-  }
-
-  status() {
-    return { url: 'http://localhost:1', pid: 1 };
-  }
-
-  pass(...messages: Partial<TappedMessage>[]): void {
-    const whole = messages.map(
-      (message): TappedMessage => ({
-        kind: 'event',
-        tenant: parseTenantId('demo'),
-        type: parseEventType('order.created'),
-        json: '{"id":"1"}',
-        ...message,
-      }),
-    );
-    for (const listener of this.listeners) listener(whole);
-  }
-
-  /** Resolves when that many tails listen. */
-  listening(count: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.onTap = () => {
-        if (this.listeners.size === count) resolve();
-      };
-      this.onTap();
-    });
-  }
-}
+import { parseTenantId } from '../../host/event/names.ts';
+import { FakeHost } from './fake-host.ts';
 
 let dir = '';
 let host = new FakeHost();
@@ -179,7 +124,7 @@ describe('the socket', () => {
       message: expect.stringContaining(join(dir, CONTROL_SOCKET)),
     });
     await expect(assertNoHost(dir)).rejects.toMatchObject({ code: 'control_socket_in_use' });
-    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
+    expect(await (await dial()).status()).toMatchObject({ env: 'dev' });
   });
 
   test('of a dead host is replaced', async () => {
@@ -187,7 +132,7 @@ describe('the socket', () => {
     await deadSocket(join(dir, CONTROL_SOCKET));
     await assertNoHost(dir);
     await open();
-    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
+    expect(await (await dial()).status()).toMatchObject({ env: 'dev' });
   });
 
   test('is not made over a file of the user', async () => {
@@ -208,7 +153,7 @@ describe('the socket', () => {
     await rm(first.path);
     await open();
     await first.close();
-    expect(await (await dial()).status()).toMatchObject({ pid: 1 });
+    expect(await (await dial()).status()).toMatchObject({ env: 'dev' });
   });
 
   test('in a folder too deep for an address is reached all the same, and goes with the host', async () => {
@@ -218,7 +163,7 @@ describe('the socket', () => {
     const server = await open(deep);
     const target = await readlink(join(deep, CONTROL_SOCKET));
     expect(((await lstat(target)).mode & 0o777).toString(8)).toBe('600');
-    expect(await (await dial(deep)).status()).toMatchObject({ pid: 1 });
+    expect(await (await dial(deep)).status()).toMatchObject({ env: 'dev' });
     await expect(openControl(deep, host)).rejects.toMatchObject({ code: 'control_socket_in_use' });
     await server.close();
     expect(await readdir(join(deep, '.gtpack'))).toEqual([]);
@@ -226,7 +171,7 @@ describe('the socket', () => {
     // A dead host's link is replaced.
     await symlink(target, join(deep, CONTROL_SOCKET));
     await open(deep);
-    expect(await (await dial(deep)).status()).toMatchObject({ pid: 1 });
+    expect(await (await dial(deep)).status()).toMatchObject({ env: 'dev' });
   });
 
   test('can’t be made where nothing can be written: the error says so', async () => {

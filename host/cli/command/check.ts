@@ -1,0 +1,44 @@
+import { GtpackError, type Problem } from '../../errors.ts';
+import type { BundleCheck } from '../../running-host.ts';
+import { chooseBundle } from '../bundle-choice.ts';
+import { note, plain, print, printJson, problemLine, shownPath } from '../output.ts';
+import type { Rooms } from '../rooms.ts';
+import type { CliWorld } from '../world.ts';
+
+export interface CheckOptions {
+  readonly bundle: string | undefined;
+  readonly json: boolean;
+}
+
+/** Reports every problem of a bundle, its packs and its flows. */
+export async function check(world: CliWorld, rooms: Rooms, options: CheckOptions): Promise<number> {
+  const path = await chooseBundle(world, options.bundle);
+  const { problems, packs, flows } = await checkAll(rooms, path);
+  const ok = problems.length === 0;
+  if (options.json) {
+    await printJson(world, { ok, bundle: path, packs, flows, problems });
+  } else if (ok) {
+    await print(
+      world,
+      `${plain(shownPath(world, path))} is sound: ${counted(packs, 'pack')}, ${counted(flows, 'flow')}.`,
+    );
+  } else {
+    await note(world, ...problems.map((problem) => problemLine(world, problem)));
+    await note(world, `${counted(problems.length, 'problem')} found.`);
+  }
+  return ok ? 0 : 1;
+}
+
+async function checkAll(rooms: Rooms, path: string): Promise<BundleCheck> {
+  try {
+    return await rooms.checkBundle(await rooms.loadBundle(path));
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    const problems: readonly Problem[] = error.problems;
+    return { problems, packs: 0, flows: 0 };
+  }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,117 @@
+import type { Bundle } from '../../bundle/bundle.ts';
+import { parseListenAddress } from '../../bundle/listen-address.ts';
+import { assertNoHost, type ControlServer, openControl } from '../../control/control.ts';
+import { GtpackError } from '../../errors.ts';
+import type { RunningHost, TenantDescription, TimerDescription } from '../../running-host.ts';
+import { chooseBundle, defaultBundleDir } from '../bundle-choice.ts';
+import { hostLogTo, note, plain, print, shownPath } from '../output.ts';
+import type { Rooms } from '../rooms.ts';
+import { type CliWorld, stopped } from '../world.ts';
+
+export interface UpOptions {
+  readonly bundle: string | undefined;
+  /** `HOST:PORT`, instead of the bundle's. */
+  readonly listen: string | undefined;
+}
+
+/** How long running work may take to finish once the host is told to stop (B7). */
+const DRAIN_GRACE_MS = 10_000;
+
+/** Runs a bundle until it is told to stop. @throws GtpackError as loading and starting do */
+export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Promise<number> {
+  const address = listenAddress(options.listen);
+  const loaded = await rooms.loadBundle(await chooseBundle(world, options.bundle));
+  const bundle: Bundle = address === undefined ? loaded : { ...loaded, http: { ...loaded.http, ...address } };
+  await assertNoHost(bundle.dir);
+  if (world.showsProgress) await note(world, 'Starting …');
+  const host = await rooms.startHost(bundle, { log: hostLogTo(world) });
+  let control: ControlServer;
+  try {
+    control = await openControl(bundle.dir, host.control);
+  } catch (error) {
+    await host.stop(0);
+    throw error;
+  }
+  await print(world, ...(await welcome(world, bundle, host)));
+  const reason = await stopped(world);
+  if (reason !== 'output_closed') {
+    await note(world, 'Stopping: running work may finish. A second Ctrl-C ends it at once.');
+  }
+  await control.close();
+  await host.stop(DRAIN_GRACE_MS);
+  if (reason !== 'output_closed') await note(world, 'Stopped.');
+  return 0;
+}
+
+function listenAddress(text: string | undefined): { host: string; port: number } | undefined {
+  if (text === undefined) return undefined;
+  const address = parseListenAddress(text);
+  if (address !== undefined) return address;
+  throw new GtpackError('option_invalid', `--listen takes HOST:PORT; ${JSON.stringify(text)} came.`, {
+    cure: 'Write 127.0.0.1:8080, [::1]:8080, or port 0 for any free one.',
+  });
+}
+
+/** What a newcomer reads first: what runs, one line to try, then what there is. */
+async function welcome(world: CliWorld, bundle: Bundle, host: RunningHost): Promise<string[]> {
+  const { env, tenants } = host.describe();
+  const lines = [`gtpack runs ${plain(shownPath(world, bundle.file))} (env ${env}) at ${host.url}`];
+  const curl = tryLine(tenants);
+  if (curl !== undefined) lines.push('', 'Send it an event:', `  ${curl}`);
+  lines.push('', 'Watch what passes, in another terminal:', `  ${await tailLine(world, bundle)}`);
+  for (const tenant of tenants) lines.push('', ...tenantLines(tenant, world.now()));
+  lines.push('', 'Ctrl-C stops it.');
+  return lines;
+}
+
+function tryLine(tenants: readonly TenantDescription[]): string | undefined {
+  const url = tenants.flatMap(({ webhookUrls }) => webhookUrls)[0];
+  if (url === undefined) return undefined;
+  const target = url.replace('{event_type}', 'order.created').replace('{handler}', 'try');
+  return `curl -i -X POST ${target} -H 'content-type: application/json' -d '{"order":{"id":42,"total":99.5}}'`;
+}
+
+async function tailLine(world: CliWorld, { dir }: Bundle): Promise<string> {
+  const program = world.env.npm_lifecycle_event === undefined ? 'gtpack' : 'npm run -s gtpack --';
+  const isDefault = (await defaultBundleDir(world)) === dir;
+  return `${program} tail${isDefault ? '' : ` --bundle ${shellWord(shownPath(world, dir))}`}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function tenantLines(
+  { id, providers, webhookUrls, flows, timers }: TenantDescription,
+  now: number,
+): string[] {
+  return [
+    `Tenant ${id}`,
+    ...providers.map((provider) => `  provider  ${provider.id} (${provider.kind})`),
+    ...webhookUrls.map((url) => `  webhook   POST ${url}`),
+    ...flows.map((flow) => `  flow      ${plain(flow)}`),
+    ...timers.map((timer) => `  timer     ${timerText(timer, now)}`),
+  ];
+}
+
+function timerText({ schedule, plan, next }: TimerDescription, now: number): string {
+  const when = next === null ? 'never' : `${instantText(next)}, ${inText(next - now)}`;
+  return `${plain(schedule)}  ${plain(plan)}  next: ${when}`;
+}
+
+function instantText(instant: number): string {
+  return new Date(instant).toISOString().replace('.000Z', 'Z');
+}
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1000],
+];
+
+function inText(durationMs: number): string {
+  const [unit, length] = UNITS.find(([, ms]) => durationMs >= ms) ?? ['second', 1000];
+  const count = Math.max(0, Math.round(durationMs / length));
+  return `in ${count} ${unit}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,189 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { GtpackError } from '../errors.ts';
+import { sdkFolder } from '../pack/sdk-folder.ts';
+import { call } from './command/call.ts';
+import { check } from './command/check.ts';
+import { emit } from './command/emit.ts';
+import { packBuild } from './command/pack-build.ts';
+import { packInspect } from './command/pack-inspect.ts';
+import { tail } from './command/tail.ts';
+import { up } from './command/up.ts';
+import { errorJson, noteError, printJson } from './output.ts';
+import { hostRooms, type Rooms } from './rooms.ts';
+import { type CliWorld, stopped, stoppedStatus } from './world.ts';
+
+/** Exit statuses: done, refused or failed, wrong usage. */
+const DONE = 0;
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+/** What a command is asked to do, once its words were understood. */
+interface Invocation {
+  readonly work: () => Promise<number>;
+  /** It ends by itself when it is told to stop. */
+  readonly endsItself: boolean;
+  /** An error is a JSON document on stdout as well. */
+  readonly json: boolean;
+}
+
+/**
+ * Runs one command line. Never rejects.
+ * @param argv without the program's own name
+ * @returns the exit status
+ */
+export async function run(
+  argv: readonly string[],
+  world: CliWorld,
+  rooms: Rooms = hostRooms,
+): Promise<number> {
+  let invocation: Invocation | undefined;
+  const program = await commandLine(world, rooms, (invoked) => {
+    invocation = invoked;
+  });
+  try {
+    program.parse([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return usageStatus(error);
+    await noteError(world, error);
+    return FAILED;
+  }
+  return invocation === undefined ? WRONG_USAGE : await perform(world, invocation);
+}
+
+async function perform(world: CliWorld, { work, endsItself, json }: Invocation): Promise<number> {
+  try {
+    const done = work();
+    if (endsItself) return await done;
+    return await Promise.race([done, stopped(world).then(stoppedStatus)]);
+  } catch (error) {
+    await noteError(world, error);
+    if (json) await printJson(world, errorJson(error));
+    return error instanceof GtpackError && error.code === 'option_invalid' ? WRONG_USAGE : FAILED;
+  }
+}
+
+function usageStatus({ code }: CommanderError): number {
+  return code === 'commander.helpDisplayed' || code === 'commander.version' ? DONE : WRONG_USAGE;
+}
+
+interface JsonOption {
+  readonly json?: true;
+}
+interface BundleOption {
+  readonly bundle?: string;
+}
+
+async function commandLine(
+  world: CliWorld,
+  rooms: Rooms,
+  invoke: (invocation: Invocation) => void,
+): Promise<Command> {
+  const once = (json: boolean, work: () => Promise<number>): void =>
+    invoke({ work, endsItself: false, json });
+  const program = new Command('gtpack')
+    .description('A host for .gtpack archives: sandboxed event providers, flows, and a durable bus.')
+    .version(await version())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+    })
+    .showHelpAfterError('Run it with --help to see what it takes.');
+
+  program
+    .command('up')
+    .description('run a bundle until it is stopped')
+    .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
+    .option('--listen <HOST:PORT>', 'listen there instead of where the bundle says')
+    .action((bundle: string | undefined, { listen }: { readonly listen?: string }) => {
+      invoke({ work: () => up(world, rooms, { bundle, listen }), endsItself: true, json: false });
+    });
+  program
+    .command('check')
+    .description('report every problem of a bundle, its packs and its flows')
+    .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
+    .option('--json', 'one JSON document')
+    .action((bundle: string | undefined, { json = false }: { readonly json?: boolean }) => {
+      once(json, () => check(world, rooms, { bundle, json }));
+    });
+  program
+    .command('tail')
+    .description('show the events, results and dead letters of a running host as they pass')
+    .option('--bundle <DIR>', 'the bundle that the host runs')
+    .option('--tenant <TENANT>', 'of this tenant only')
+    .option('--json', 'one JSON document a line')
+    .action(({ bundle, tenant, json }: BundleOption & JsonOption & { readonly tenant?: string }) => {
+      const work = (): Promise<number> => tail(world, { bundle, tenant, json: json === true });
+      invoke({ work, endsItself: true, json: false });
+    });
+  program
+    .command('emit')
+    .description('publish one event on a running host')
+    .argument('<TENANT>')
+    .argument('<TYPE>', 'such as order.created')
+    .option('--payload <JSON>', 'the payload; - reads it from stdin', '{}')
+    .option('--bundle <DIR>', 'the bundle that the host runs')
+    .option('--json', 'one JSON document')
+    .action(
+      (
+        tenant: string,
+        type: string,
+        { payload, bundle, json }: BundleOption & JsonOption & { readonly payload: string },
+      ) => {
+        once(json === true, () => emit(world, tenant, type, { bundle, payload, json: json === true }));
+      },
+    );
+  program
+    .command('call')
+    .description('call a provider of a pack once, without a host')
+    .argument('<FILE>', 'a .gtpack')
+    .argument('<OPERATION>', 'ingest, tick, or one of its operations')
+    .option('--input <JSON>', 'the input; - reads it from stdin', '{}')
+    .option('--provider <ID>', 'which of its providers, where it has several')
+    .option('--json', 'one JSON document')
+    .action(
+      (
+        file: string,
+        operation: string,
+        { input, provider, json }: JsonOption & { readonly input: string; readonly provider?: string },
+      ) => {
+        once(json === true, () =>
+          call(world, rooms, file, operation, { input, provider, json: json === true }),
+        );
+      },
+    );
+
+  const pack = program.command('pack').description('build packs and look into them');
+  pack
+    .command('build')
+    .description('build each folder into DIR/<folder>.gtpack')
+    .argument('<DIR...>', 'folders with a pack.yaml')
+    .requiredOption('--out <DIR>', 'where the packs go')
+    .option('--if-changed', 'leave out packs that would come out the same')
+    .option('--json', 'one JSON document')
+    .action(
+      (
+        dirs: readonly string[],
+        { out, ifChanged, json }: JsonOption & { readonly out: string; readonly ifChanged?: true },
+      ) => {
+        const options = { out, ifChanged: ifChanged === true, json: json === true };
+        once(options.json, () => packBuild(world, rooms, dirs, options));
+      },
+    );
+  pack
+    .command('inspect')
+    .description('report what a pack holds, and whether this host takes it')
+    .argument('<FILE>', 'a .gtpack')
+    .option('--json', 'one JSON document')
+    .action((file: string, { json }: JsonOption) => {
+      once(json === true, () => packInspect(world, rooms, file, { json: json === true }));
+    });
+  return program;
+}
+
+async function version(): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(dirname(sdkFolder), 'package.json'), 'utf8'));
+  return String(version);
+}

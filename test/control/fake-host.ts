@@ -1,0 +1,57 @@
+import type { TapListener, TappedMessage } from '../../host/bus/bus.ts';
+import type { ControlHost } from '../../host/control/control.ts';
+import { GtpackError } from '../../host/errors.ts';
+import { parseEnvName, parseEventType, parseTenantId } from '../../host/event/names.ts';
+
+/** A host in memory. */
+export class FakeHost implements ControlHost {
+  readonly env = parseEnvName('dev');
+  readonly listeners = new Set<TapListener>();
+  readonly emitted: unknown[] = [];
+  onTap: () => void = () => {};
+
+  tap(listener: TapListener): () => void {
+    this.listeners.add(listener);
+    this.onTap();
+    return () => {
+      this.listeners.delete(listener);
+      this.onTap();
+    };
+  }
+
+  async emit(tenant: string, type: string, payload: string) {
+    if (type === 'bad type') {
+      throw new GtpackError('event_type_invalid', 'No event type.', { cure: 'Write order.created.' });
+    }
+    if (type === 'broken') throw new TypeError('broken');
+    this.emitted.push([tenant, type, payload]);
+    return { id: `id-${this.emitted.length}`, duplicate: false };
+  }
+
+  status() {
+    return { url: 'http://localhost:1', env: 'dev', tenants: [{ id: 'demo' }, { id: 'two' }] };
+  }
+
+  pass(...messages: Partial<TappedMessage>[]): void {
+    const whole = messages.map(
+      (message): TappedMessage => ({
+        kind: 'event',
+        tenant: parseTenantId('demo'),
+        type: parseEventType('order.created'),
+        json: '{"id":"1"}',
+        ...message,
+      }),
+    );
+    for (const listener of this.listeners) listener(whole);
+  }
+
+  /** Resolves when that many tails listen. */
+  listening(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.onTap = () => {
+        if (this.listeners.size === count) resolve();
+      };
+      this.onTap();
+    });
+  }
+}
