@@ -47,9 +47,8 @@ export async function readArchive(
     strictness: 'strict',
     // Names are judged by entry-path.ts, which tells each fault by its name.
     filenameValidation: 'tolerant',
-    checkOverlappingEntry: true,
-    // Entries arrive as they are stored and are inflated below, under a cap that the codec enforces.
-    passThrough: true,
+    // It checks where each entry lies and what its local header says; the content is taken below, under the caps.
+    checkOverlappingEntryOnly: true,
     useWebWorkers: false,
   });
   const paths = new PathRegister(file);
@@ -69,7 +68,7 @@ export async function readArchive(
     const contents = new Map<string, Uint8Array>();
     let total = 0;
     for (const entry of found) {
-      const content = await readEntry(entry, file, limits, limits.maxArchiveBytes - total);
+      const content = await readEntry(entry, bytes, file, limits, limits.maxArchiveBytes - total);
       total += content.length;
       if (!entry.directory) contents.set(entry.filename, content);
     }

@@ -1,5 +1,5 @@
 import { crc32, inflateRawSync } from 'node:zlib';
-import { type Entry, type FileEntry, Uint8ArrayWriter } from '@zip.js/zip.js';
+import { type Entry, type FileEntry, type LocalDirectory, Uint8ArrayWriter } from '@zip.js/zip.js';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import type { ArchiveLimits } from './archive-limits.ts';
@@ -14,19 +14,17 @@ const RATIO_FREE_BYTES = 64 * 1024;
 /** @param room how many bytes the entry may have at most for the archive as a whole */
 export async function readEntry(
   entry: Entry,
+  archive: Uint8Array,
   file: string,
   limits: ArchiveLimits,
   room: number,
 ): Promise<Uint8Array> {
   const name = quoted(entry.filename);
-  // zip.js compares a local header with the central directory when the data is read; it offers that for folders, too,
-  // where its types do not.
-  const readable = entry as unknown as FileEntry;
-  const packed = await readable.getData(new Uint8ArrayWriter()).catch((error: unknown) => {
-    throw archiveFault(error, file, entry.filename);
-  });
-  refuseSecondName(entry.localDirectory ?? {}, entry.filename, file);
-  const content = entry.compressionMethod === STORED ? packed : inflate(packed, name, file, limits, room);
+  const local = await checkPlace(entry, file);
+  const packed = archive.subarray(local.dataOffset, local.dataOffset + entry.compressedSize);
+  const content = own(
+    entry.compressionMethod === STORED ? packed : inflate(packed, name, file, limits, room),
+  );
   const fault = capFault(content.length, packed.length, limits, room);
   if (fault !== undefined) throw new GtpackError(fault.code, `The entry ${name} ${fault.text}.`, { file });
   if (content.length !== entry.uncompressedSize) {
@@ -46,6 +44,31 @@ export async function readEntry(
     );
   }
   return content;
+}
+
+/**
+ * Compares the local header with the central directory, and the entry's place with those of the others.
+ * @throws GtpackError `archive_ambiguous`, `archive_damaged`, `archive_overlap`
+ */
+async function checkPlace(entry: Entry, file: string): Promise<LocalDirectory> {
+  // zip.js does it for folders, too, where its types say that only files have data.
+  const readable = entry as unknown as FileEntry;
+  await readable.getData(new Uint8ArrayWriter()).catch((error: unknown) => {
+    throw archiveFault(error, file, entry.filename);
+  });
+  const local = readable.localDirectory;
+  if (local === undefined) {
+    throw new GtpackError('archive_damaged', `The entry ${quoted(entry.filename)} has no local header.`, {
+      file,
+    });
+  }
+  refuseSecondName(local, entry.filename, file);
+  return local;
+}
+
+/** Bytes with a buffer of their own: who posts them to a thread would post all of a shared one. */
+function own(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 function inflate(
