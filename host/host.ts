@@ -1,3 +1,4 @@
+import type { Bundle } from './bundle/bundle.ts';
 import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
 import { deploy } from './deploy/deployment.ts';
@@ -11,18 +12,34 @@ import { Emitter } from './ingress/emitter.ts';
 import { createDirectory, openIngress } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { hostLog, subjectOf } from './observe/host-log.ts';
-import type { HostDescription, StartHost } from './running-host.ts';
+import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { Scheduler, systemClock } from './schedule/schedule.ts';
 import { Ticking } from './schedule/ticking.ts';
 
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
 export const startHost: StartHost = async (bundle, options) => {
+  const opened = new AsyncDisposableStack();
+  try {
+    return await assemble(bundle, options, opened);
+  } catch (error) {
+    // Nothing stays open of a host that did not start: not its bus, not its port.
+    await opened.disposeAsync();
+    throw error;
+  }
+};
+
+async function assemble(
+  bundle: Bundle,
+  options: StartOptions,
+  opened: AsyncDisposableStack,
+): Promise<RunningHost> {
   const log = hostLog(options.log);
   const { tenants, warnings } = await deploy(bundle);
   for (const warning of warnings) log.warn({}, warning);
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
+  opened.defer(() => bus.close());
   const broker = new Broker({ bus });
   const sandbox = new Sandbox({
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,
@@ -37,6 +54,7 @@ export const startHost: StartHost = async (bundle, options) => {
     onCellLost: (tenant, { reason, detail }) =>
       log.warn({ tenant }, `The cell was lost (${reason}): ${detail}`),
   });
+  opened.defer(() => sandbox.stop());
   for (const { id, code } of tenants) sandbox.register(id, code);
 
   const matchers = new Map(tenants.map(({ id, flows }) => [id, new FlowMatcher(flows)]));
@@ -64,6 +82,7 @@ export const startHost: StartHost = async (bundle, options) => {
     },
     onFault: ({ tenant, provider, message }) => log.error(subjectOf(tenant, provider), message),
   });
+  opened.defer(() => ingress.close());
 
   const dispatcher = new Dispatcher({
     bus,
@@ -71,6 +90,9 @@ export const startHost: StartHost = async (bundle, options) => {
     random: Math.random,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
+  });
+  opened.defer(async () => {
+    await dispatcher.stop(0);
   });
   for (const { id, flows } of tenants) await dispatcher.open(id, flows);
 
@@ -124,4 +146,4 @@ export const startHost: StartHost = async (bundle, options) => {
       await bus.close();
     },
   };
-};
+}
