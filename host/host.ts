@@ -90,6 +90,7 @@ async function assemble(
     random: Math.random,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
+    onEventDone: (tenant, eventId) => ingress.eventDone(tenant, eventId),
   });
   opened.defer(async () => {
     await dispatcher.stop(0);

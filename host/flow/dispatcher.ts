@@ -20,6 +20,8 @@ export interface DispatcherOptions {
   readonly random: () => number;
   /** A settlement that was not stored; its event comes again at the next start. */
   readonly onSettleError: (tenant: TenantId, error: unknown) => void;
+  /** Every run of the event is over and settled: nobody will answer its webhook any more. */
+  readonly onEventDone?: (tenant: TenantId, eventId: string) => void;
   /** Events of one tenant between delivery and settlement. Default 256. */
   readonly maxInFlight?: number;
 }
@@ -177,6 +179,7 @@ class TenantDispatch {
       const consumer = await this.#consumer.promise;
       if (this.#abandoned) return;
       await consumer.settle(settled);
+      if (settled.kind !== 'nak') this.#options.onEventDone?.(this.#tenant, settled.delivery.id);
     } catch (error) {
       this.#options.onSettleError(this.#tenant, error);
     }
