@@ -1,0 +1,122 @@
+import { instantiateSync } from '@assemblyscript/loader';
+import { eventIds } from '../../../host/event/normalize.ts';
+import { DEFAULT_LIMITS } from '../../../host/limits.ts';
+import { AssemblyScriptPlugin } from '../../../host/sandbox/assemblyscript-plugin.ts';
+import { ComponentPlugin } from '../../../host/sandbox/component-plugin.ts';
+import { ingestContext, readOutcome, requestText } from '../../../host/sandbox/ingest.ts';
+import type { PluginInstance } from '../../../host/sandbox/plugin.ts';
+import { answerCalls } from '../child.ts';
+import { orderBody } from '../payload.ts';
+import { openProvider, webhookRequest } from '../provider.ts';
+
+export interface DirectSetup {
+  readonly pack: string;
+  readonly cacheDir: string;
+  readonly call: DirectCall;
+}
+
+/**
+ * `echo`, `ingest`: the guest alone, the text in and the text out. `ingest-normalized`: with all that a cell does around
+ * it, the request made to text and the outcome bounded, parsed and made to an event. `ingest-loader`: the guest alone,
+ * through AssemblyScript's own loader.
+ */
+export type DirectCall = 'echo' | 'ingest' | 'ingest-normalized' | 'ingest-loader';
+
+let once: (() => void) | undefined;
+
+/** Calls of the same guest in this one thread. */
+const handlers = {
+  async start({ pack, cacheDir, call }: DirectSetup): Promise<void> {
+    once =
+      call === 'ingest-loader'
+        ? await throughLoader(pack, cacheDir)
+        : await throughHost(pack, cacheDir, call);
+    once();
+  },
+
+  /** @returns microseconds a call */
+  measure(seconds: number): number {
+    if (once === undefined) throw new Error('not started');
+    const startedAt = performance.now();
+    const end = startedAt + seconds * 1000;
+    let calls = 0;
+    let now = startedAt;
+    while (now < end) {
+      // Asking for the time costs a good part of the cheapest call.
+      for (let i = 0; i < 16; i += 1) once();
+      calls += 16;
+      now = performance.now();
+    }
+    return ((now - startedAt) * 1000) / calls;
+  },
+};
+
+async function throughHost(
+  pack: string,
+  cacheDir: string,
+  call: Exclude<DirectCall, 'ingest-loader'>,
+): Promise<() => void> {
+  const instance = await instantiate(pack, cacheDir);
+  switch (call) {
+    case 'echo': {
+      const input = orderBody();
+      return () => {
+        const reply = instance.call('invoke', input, 'echo');
+        if (reply.kind !== 'ok' || reply.json.length !== input.length) throw new Error('not an echo');
+      };
+    }
+    case 'ingest': {
+      const text = requestText(webhookRequest());
+      return () => {
+        if (instance.call('ingest', text).kind !== 'ok') throw new Error('refused');
+      };
+    }
+    case 'ingest-normalized': {
+      const ids = eventIds();
+      const request = webhookRequest();
+      return () => {
+        const reply = instance.call('ingest', requestText(request));
+        if (reply.kind !== 'ok') throw new Error('refused');
+        readOutcome(reply.json, ingestContext('bench', request, ids), DEFAULT_LIMITS);
+      };
+    }
+    default:
+      return call satisfies never;
+  }
+}
+
+async function instantiate(pack: string, cacheDir: string): Promise<PluginInstance> {
+  const { spec, modules } = await openProvider(pack, cacheDir);
+  const compiled = (digest: string): WebAssembly.Module =>
+    new WebAssembly.Module(modules.get(digest) as Uint8Array<ArrayBuffer>);
+  const { plugin } = spec;
+  const module =
+    plugin.kind === 'assemblyscript'
+      ? new AssemblyScriptPlugin(compiled(plugin.module))
+      : await ComponentPlugin.load(
+          plugin.glue,
+          new Map(Object.entries(plugin.modules).map(([name, digest]) => [name, compiled(digest)])),
+        );
+  return module.instantiate({ config: () => '{}', log: () => undefined });
+}
+
+async function throughLoader(pack: string, cacheDir: string): Promise<() => void> {
+  const { provider } = await openProvider(pack, cacheDir);
+  const { exports } = instantiateSync<{ ingest(text: number): number }>(
+    provider.wasm as Uint8Array<ArrayBuffer>,
+    {
+      'gtpack:plugin/config@0.1.0': { get: (): number => exports.__newString('{}') },
+      'gtpack:plugin/log@0.1.0': { write: (): void => undefined },
+    },
+  );
+  const text = requestText(webhookRequest());
+  return () => {
+    const pointer = exports.__pin(exports.__newString(text));
+    if (!exports.__getString(exports.ingest(pointer)).startsWith('{"ok":')) throw new Error('refused');
+    exports.__unpin(pointer);
+  };
+}
+
+export type DirectCallsProcess = typeof handlers;
+
+answerCalls(handlers, () => undefined);

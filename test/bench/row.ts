@@ -1,0 +1,65 @@
+import type { MeasuredSide, Rounds } from './measure.ts';
+import { ratios, type Summary, summarize } from './measure.ts';
+import type { Workspace } from './workspace.ts';
+
+/** A part of the bench: it prepares its processes, measures, and gives one line or more of the table. */
+export interface Row {
+  readonly name: string;
+  readonly about: string;
+  run(bench: RowTools): Promise<Line[]>;
+}
+
+export interface RowTools {
+  readonly workspace: Workspace;
+  readonly rounds: Rounds;
+  /** A smoke run: it only has to go through. */
+  readonly quick: boolean;
+}
+
+/** A line of the table. */
+export interface Line {
+  readonly name: string;
+  readonly unit: string;
+  /** The host's side first; a second one is what it is measured against. */
+  readonly sides: readonly [LineSide] | readonly [LineSide, LineSide];
+  /** The first over the second, round by round. */
+  readonly ratio?: Summary & { readonly values: readonly number[] };
+  readonly aim?: Aim;
+  readonly met?: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface LineSide extends Summary {
+  readonly label: string;
+  readonly values: readonly number[];
+}
+
+export type Aim = { readonly atLeast: number } | { readonly atMost: number };
+
+export interface LineWords {
+  readonly name: string;
+  readonly unit: string;
+  readonly aim?: Aim;
+  readonly notes?: readonly string[];
+}
+
+/** A line without anything to compare with. */
+export function single({ name, unit, notes = [] }: LineWords, side: MeasuredSide): Line {
+  return { name, unit, sides: [lineSide(side)], notes };
+}
+
+/** A line that compares. */
+export function pair({ name, unit, aim, notes = [] }: LineWords, a: MeasuredSide, b: MeasuredSide): Line {
+  const values = ratios(a, b);
+  const ratio = { ...summarize(values), values };
+  const line = { name, unit, sides: [lineSide(a), lineSide(b)] as const, ratio, notes };
+  return aim === undefined ? line : { ...line, aim, met: isMet(aim, ratio.median) };
+}
+
+function lineSide(side: MeasuredSide): LineSide {
+  return { ...side, ...summarize(side.values) };
+}
+
+function isMet(aim: Aim, ratio: number): boolean {
+  return 'atLeast' in aim ? ratio >= aim.atLeast : ratio <= aim.atMost;
+}
