@@ -35,7 +35,7 @@ async function assemble(
   opened: AsyncDisposableStack,
 ): Promise<RunningHost> {
   const log = hostLog(options.log);
-  const { tenants, warnings } = await deploy(bundle);
+  const { tenants, warnings } = await deploy(bundle, 'pin');
   for (const warning of warnings) log.warn({}, warning);
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });

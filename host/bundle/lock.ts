@@ -34,6 +34,16 @@ export async function approvePacks(bundle: Bundle, packs: readonly LoadedPack[])
 }
 
 /**
+ * Compares the packs of a bundle with its `gtpack.lock`, and leaves the lock as it is.
+ * @returns warnings for the operator, one sentence each
+ * @throws GtpackError as `approvePacks`
+ */
+export async function comparePacks(bundle: Bundle, packs: readonly LoadedPack[]): Promise<string[]> {
+  checkLock(bundle, await readLock(bundle.dir), packs);
+  return warningsOf(packs, []);
+}
+
+/**
  * Compares packs with their pins.
  *
  * No pack is signed in this version, so only env `dev` starts any. The verdict's lock holds the pins of all providers

@@ -8,7 +8,7 @@ import { type Deployment, deploy } from './deployment.ts';
 export const checkBundle: CheckBundle = async (bundle) => {
   let deployment: Deployment;
   try {
-    deployment = await deploy(bundle);
+    deployment = await deploy(bundle, 'compare');
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
     return { problems: error.problems, packs: 0, flows: 0 };

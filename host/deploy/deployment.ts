@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Bundle } from '../bundle/bundle.ts';
-import { approvePacks, type LoadedPack } from '../bundle/lock.ts';
+import { approvePacks, comparePacks, type LoadedPack } from '../bundle/lock.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { loadScriptWasm } from '../flow/script/script-wasm.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -19,13 +19,17 @@ export interface Deployment {
   readonly warnings: readonly string[];
 }
 
+export type LockUse = 'pin' | 'compare';
+
 /**
  * Reads and checks everything that a bundle names.
+ * @param lock `pin` writes packs that the lock does not know into it; `compare` leaves it as it is
  * @throws GtpackError with every problem of every pack, or else of every tenant
  */
-export async function deploy(bundle: Bundle): Promise<Deployment> {
+export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment> {
   const packs = await readPacks(bundle);
-  const warnings = await approvePacks(bundle, loadedPacks(bundle, packs));
+  const loaded = loadedPacks(bundle, packs);
+  const warnings = lock === 'pin' ? await approvePacks(bundle, loaded) : await comparePacks(bundle, loaded);
   const wasm = await loadScriptWasm();
   const tools: DeployTools = {
     bundle,

@@ -26,12 +26,12 @@ export class Emitter {
     this.#options = options;
   }
 
-  /** @throws GtpackError `tenant_invalid`, `event_type_invalid`, `json_invalid` and the bounds of JSON */
+  /** @throws GtpackError `tenant_invalid`, `tenant_unknown`, `event_type_invalid`, `json_invalid` and the bounds of JSON */
   async emit(tenantText: string, typeText: string, payloadJson: string): Promise<Receipt> {
     const tenant = parseTenantId(tenantText);
     const type = parseEventType(typeText);
     const { bus, knows, now } = this.#options;
-    if (!knows(tenant)) throw new GtpackError('tenant_invalid', `The bundle has no tenant ${tenant}.`);
+    if (!knows(tenant)) throw new GtpackError('tenant_unknown', `The bundle has no tenant ${tenant}.`);
     const payload = parseBoundedJson(payloadJson, BOUNDS, 'The payload');
     const event = normalizeDraft(
       { payload },

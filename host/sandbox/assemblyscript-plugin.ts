@@ -50,6 +50,7 @@ class AssemblyScriptInstance implements PluginInstance {
       const pointers = texts.map((text) => this.#memory.write(text));
       const text = this.#memory.read(entry(...pointers));
       for (const pointer of pointers) this.#memory.release(pointer);
+      this.#memory.collect();
       return text;
     });
     return parseEnvelope(reply);
@@ -126,7 +127,7 @@ function levelOf(text: string): LogLevel {
 }
 
 function runtimeOf(exports: WebAssembly.Exports): AssemblyScriptRuntime {
-  const { memory, __new, __pin, __unpin } = exports;
+  const { memory, __new, __pin, __unpin, __collect } = exports;
   if (
     !(memory instanceof WebAssembly.Memory) ||
     typeof __new !== 'function' ||
@@ -139,7 +140,10 @@ function runtimeOf(exports: WebAssembly.Exports): AssemblyScriptRuntime {
       { cure: 'Compile it with --exportRuntime.' },
     );
   }
-  return { memory, __new, __pin, __unpin } as unknown as AssemblyScriptRuntime;
+  const runtime = { memory, __new, __pin, __unpin };
+  return (typeof __collect === 'function'
+    ? { ...runtime, __collect }
+    : runtime) as unknown as AssemblyScriptRuntime;
 }
 
 /** `{"ok":…}` is passed on as the text inside it, unparsed: whoever uses it bounds and parses it once. */

@@ -52,7 +52,7 @@ export interface CellStart {
 
 /** Why a cell is gone. */
 export interface CellLoss {
-  readonly reason: 'overrun' | 'crash' | 'open_failed';
+  readonly reason: 'overrun' | 'crash' | 'open_failed' | 'stopped';
   readonly detail: string;
   /** The job whose code was running: its sender gets the error, all others of the cell are redelivered. */
   readonly job: number | null;

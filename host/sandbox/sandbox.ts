@@ -258,13 +258,15 @@ export class Sandbox {
         );
     }
     cell.jobs.clear();
-    this.#options.onCellLost(cell.tenant.id, loss);
+    if (loss.reason !== 'stopped') this.#options.onCellLost(cell.tenant.id, loss);
   }
 
   #hostLost(host: CellHostProcess, detail: string): void {
+    // What was asked for is no loss to report; the jobs of its cells still have to be settled.
+    const reason = this.#stopped ? 'stopped' : 'crash';
     const cells = this.#hosts.get(host) ?? new Set();
     this.#hosts.delete(host);
-    for (const cell of [...cells]) this.#lost(cell, { reason: 'crash', detail, job: null });
+    for (const cell of [...cells]) this.#lost(cell, { reason, detail, job: null });
   }
 
   #forget(cell: LiveCell): void {

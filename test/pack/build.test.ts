@@ -83,12 +83,14 @@ test('the memory of an AssemblyScript instance that serves many calls does not g
     __new: allocate,
     __pin: pin,
     __unpin: unpin,
+    __collect: collect,
     ingest,
   } = instance.exports as unknown as {
     memory: WebAssembly.Memory;
     __new: (size: number, id: number) => number;
     __pin: (pointer: number) => number;
     __unpin: (pointer: number) => void;
+    __collect: () => void;
     ingest: (request: number) => number;
   };
   const text = Buffer.from('x'.repeat(10_000), 'utf16le');
@@ -98,6 +100,7 @@ test('the memory of an AssemblyScript instance that serves many calls does not g
       new Uint8Array(memory.buffer).set(text, pointer);
       ingest(pointer);
       unpin(pointer);
+      collect();
     }
   };
   call(200);
