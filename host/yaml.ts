@@ -46,7 +46,7 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
     prettyErrors: false,
     uniqueKeys: true,
     stringKeys: true,
-    logLevel: 'silent',
+    logLevel: 'error',
   });
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
