@@ -34,8 +34,9 @@ declare module 'gtpack:plugin/timers@0.1.0' {
 declare module 'gtpack:plugin/state@0.1.0' {
   export function get(key: string): string;
   export function set(key: string, value: string): string;
-  // biome-ignore lint/suspicious/noRedeclare: the WIT name is a reserved word in JavaScript
+  // The name in the WIT is a reserved word in JavaScript.
   function remove(key: string): string;
+
   export { remove as delete };
 }
 

@@ -39,7 +39,8 @@ export function defineProvider<const D extends ProviderDefinition>(definition: D
     ...(handle && { handle: { handle: (text: string) => answer(() => handle(JSON.parse(text))) } }),
     ...(invoke && {
       invoke: {
-        invoke: (operation: string, input: string) => answer(() => call(invoke, operation, JSON.parse(input))),
+        invoke: (operation: string, input: string) =>
+          answer(() => call(invoke, operation, JSON.parse(input))),
       },
     }),
   };
