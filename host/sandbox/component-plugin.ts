@@ -81,8 +81,8 @@ class ComponentInstance implements PluginInstance {
     try {
       reply = operation === undefined ? entry(input) : entry(operation, input);
     } catch (thrown) {
-      // jco throws the error side of a result as an object with a payload; everything else is a trap.
-      const problem = readGuestProblem((thrown as { payload?: unknown } | null)?.payload);
+      // The glue throws the error side of a result as the bare record; a trap and the glue's own faults are Errors.
+      const problem = thrown instanceof Error ? undefined : readGuestProblem(thrown);
       if (problem === undefined) throw thrown;
       return { kind: 'problem', problem };
     }
@@ -106,10 +106,11 @@ function interfaceName(name: string): string {
   return `${PLUGIN_PACKAGE}/${name}@${PLUGIN_VERSION}`;
 }
 
+/** The glue asks for imports by their names without versions; which version it is was checked when the pack was read. */
 function linked({ config, log }: GuestImports): Record<string, unknown> {
   // `types` holds no function; glue may ask for the interface all the same.
-  const table: Record<string, unknown> = { [interfaceName('types')]: {} };
-  if (config !== undefined) table[interfaceName('config')] = { get: config };
-  if (log !== undefined) table[interfaceName('log')] = { write: log };
+  const table: Record<string, unknown> = { [`${PLUGIN_PACKAGE}/types`]: {} };
+  if (config !== undefined) table[`${PLUGIN_PACKAGE}/config`] = { get: config };
+  if (log !== undefined) table[`${PLUGIN_PACKAGE}/log`] = { write: log };
   return table;
 }

@@ -103,7 +103,7 @@ export class InstancePool {
   #trap(error: unknown): GtpackError {
     return new GtpackError(
       'guest_trap',
-      `The provider ${this.#provider.id} trapped: ${errorMessage(error).slice(0, 500)}.`,
+      `The provider ${this.#provider.id} trapped: ${errorMessage(error).slice(0, 500).replace(/\.$/, '')}.`,
       { cause: error },
     );
   }
