@@ -1,4 +1,14 @@
-import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+} from 'yaml';
 import * as z from 'zod';
 import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
 
@@ -76,16 +86,39 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
       : undefined;
     return isScalar(pair?.key) && pair.key.range ? pair.key.range[0] : offsetOf(path);
   };
+  const aliases = aliasesOf(document);
+  const dangling = aliases.find((alias) => alias.resolve(document) === undefined);
+  if (dangling !== undefined) {
+    throw new GtpackError(
+      'yaml_invalid',
+      `No anchor is called ${JSON.stringify(dangling.source)} before this alias.`,
+      {
+        file,
+        ...place(dangling.range?.[0] ?? 0),
+      },
+    );
+  }
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
     throw new GtpackError('yaml_invalid', `The file expands its aliases more than ${MAX_ALIASES} times.`, {
       file,
+      ...place(aliases[0]?.range?.[0] ?? 0),
       cause: error,
     });
   }
   return { file, value, at: (path) => place(offsetOf(path)), atKey: (path) => place(keyOffset(path)) };
+}
+
+function aliasesOf(document: Document): Alias[] {
+  const aliases: Alias[] = [];
+  visit(document, {
+    Alias: (_, alias) => {
+      aliases.push(alias);
+    },
+  });
+  return aliases;
 }
 
 /** An object that refuses keys it does not know and names the nearest one that it does. */

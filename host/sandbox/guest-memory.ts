@@ -30,6 +30,7 @@ export class GuestMemory {
   readonly #runtime: AssemblyScriptRuntime;
   readonly #maxStringBytes: number;
   #crossedBytes = 0;
+  #sizeAfterCollection = 0;
 
   constructor(runtime: AssemblyScriptRuntime, maxStringBytes: number) {
     this.#runtime = runtime;
@@ -42,9 +43,12 @@ export class GuestMemory {
 
   /** Lets the guest collect its garbage, if it is time. Between calls only: nothing of the guest's is on a stack then. */
   collect(): void {
-    if (this.#crossedBytes < COLLECT_EVERY_BYTES) return;
+    // A guest that makes much out of little grows its memory before much has crossed.
+    const grew = this.byteLength > this.#sizeAfterCollection;
+    if (this.#crossedBytes < COLLECT_EVERY_BYTES && !grew) return;
     this.#crossedBytes = 0;
     this.#runtime.__collect?.();
+    this.#sizeAfterCollection = this.byteLength;
   }
 
   /** Copies a text into the guest. The object is pinned; `release` it after the call. */

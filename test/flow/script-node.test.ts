@@ -19,17 +19,17 @@ beforeAll(async () => {
 afterAll(() => engine.dispose());
 
 const logged: string[] = [];
-let clock = 0;
-let clockStepMs = 0;
+let cpu = 0;
+let cpuStepMs = 0;
 const host: FlowHost = {
   effect: () => Promise.reject(new Error('No effect was expected.')),
   respond: () => undefined,
   log: (source, level, message) => logged.push(`${source} ${level} ${message}`),
-  cpuMs: () => 0,
-  now: () => {
-    clock += clockStepMs;
-    return clock;
+  cpuMs: () => {
+    cpu += cpuStepMs;
+    return cpu;
   },
+  now: () => 0,
   guard: (_, fn) => fn(),
 };
 
@@ -82,9 +82,9 @@ describe("a script's failure names the line of the flow's file", () => {
 });
 
 test('a script that does not end is stopped, and the next run works', async () => {
-  clockStepMs = 50;
+  cpuStepMs = 50;
   const outcome = await run(await scriptFlow('for (;;) {}'));
-  clockStepMs = 0;
+  cpuStepMs = 0;
   expect(outcome.error?.code).toBe('script_timeout');
   expect((await run(await scriptFlow('1 + 1'))).output).toBe('2');
 });
