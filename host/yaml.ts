@@ -87,6 +87,8 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
     return isScalar(pair?.key) && pair.key.range ? pair.key.range[0] : offsetOf(path);
   };
   const aliases = aliasesOf(document);
+  // Looking one alias up walks the document, so their number is bounded before any is looked up.
+  if (aliases.length > MAX_ALIASES) throw tooManyAliases(file, place(aliases[0]?.range?.[0] ?? 0));
   const dangling = aliases.find((alias) => alias.resolve(document) === undefined);
   if (dangling !== undefined) {
     throw new GtpackError(
@@ -101,14 +103,17 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    throw new GtpackError('yaml_invalid', `The file expands its aliases more than ${MAX_ALIASES} times.`, {
-      file,
-      ...place(aliases[0]?.range?.[0] ?? 0),
-      cause: error,
-    });
+  } catch {
+    throw tooManyAliases(file, place(aliases[0]?.range?.[0] ?? 0));
   }
   return { file, value, at: (path) => place(offsetOf(path)), atKey: (path) => place(keyOffset(path)) };
+}
+
+function tooManyAliases(file: string, place: Place): GtpackError {
+  return new GtpackError('yaml_invalid', `The file expands its aliases more than ${MAX_ALIASES} times.`, {
+    file,
+    ...place,
+  });
 }
 
 function aliasesOf(document: Document): Alias[] {
