@@ -13,7 +13,9 @@ const BUILD_INPUTS = [
   'scripts',
   'host',
   'sdk',
+  'docs',
   'README.md',
+  'SECURITY.md',
   'LICENSE',
 ];
 
