@@ -36,6 +36,15 @@ export interface Installation {
 export function install(): Installation {
   // npm's paths are real ones; the system's temporary folder may be a link.
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'gtpack-published-')));
+  try {
+    return installIn(scratch);
+  } catch (error) {
+    rmSync(scratch, { recursive: true });
+    throw error;
+  }
+}
+
+function installIn(scratch: string): Installation {
   const checkout = join(scratch, 'checkout');
   for (const path of BUILD_INPUTS) cpSync(join(root, path), join(checkout, path), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
