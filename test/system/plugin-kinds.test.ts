@@ -68,7 +68,7 @@ describe('both kinds of plugin', () => {
   });
 
   test('answer the same calls with the same outputs and problems', async () => {
-    const { tenants } = await deploy(await loadBundle(await writeBundle(twins)));
+    const { tenants } = await deploy(await loadBundle(await writeBundle(twins)), 'pin');
     const logged: string[][] = [];
     const sandbox = new Sandbox({
       ...ALONE,
