@@ -111,7 +111,10 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
   app.server.maxConnections = options.maxConnections ?? 20_000;
   app.server.on('checkExpectation', (_request, response) => {
     const { status, body } = refusalOf('request_invalid', 'The only expectation known here is 100-continue.');
-    response.writeHead(status, { 'content-type': JSON_TYPE, connection: 'close' }).end(body);
+    const length = Buffer.byteLength(body);
+    response
+      .writeHead(status, { 'content-type': JSON_TYPE, 'content-length': length, connection: 'close' })
+      .end(body);
   });
 
   // I2: bytes in, bytes out, whatever the content type says.

@@ -93,6 +93,8 @@ function parseOutcome(json: string, bounds: JsonBounds): Outcome {
   try {
     outcome = parseBoundedJson(json, bounds, 'The outcome');
   } catch (error) {
+    // A provider passes its request's body on, so this is the sender's doing more often than the provider's.
+    if (error instanceof GtpackError && error.code === 'json_too_many_elements') throw error;
     throw invalid(errorMessage(error));
   }
   if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) {
