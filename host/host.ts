@@ -68,7 +68,7 @@ async function assemble(
           .filter(({ provider }) => provider.exports.includes('ingest'))
           .map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
         maxInFlight: limits.maxQueuedCalls,
-        maxBodyBytes: limits.maxBodyBytes,
+        maxBodyBytes: bundle.http.maxBodyBytes,
       })),
     ),
     delivery: {
