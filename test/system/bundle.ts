@@ -1,8 +1,13 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { beforeAll, onTestFinished } from 'vitest';
 import { type PackName, packFile } from './packs.ts';
+
+// Compiling takes seconds on a cold cache, which no single test should pay with its time.
+beforeAll(async () => {
+  for (const name of ['events-webhook', 'events-timer'] as const) await packFile(name);
+}, 120_000);
 
 /** Where a bundle of the tests finds a pack. */
 export const packPath = (name: PackName): string => `providers/events/${name}.gtpack`;
@@ -17,23 +22,22 @@ export interface BundleParts {
 }
 
 /** A fresh folder with a bundle, gone after the test. */
-export async function writeBundle({
-  yaml,
-  files = {},
-  packs = ['events-webhook'],
-}: BundleParts): Promise<string> {
-  const folder = await temporaryFolder();
-  await put(folder, { 'bundle.yaml': yaml, ...files });
-  await mkdir(join(folder, 'providers', 'events'), { recursive: true });
-  for (const name of packs) await copyFile(await packFile(name), join(folder, packPath(name)));
-  return folder;
+export async function writeBundle(parts: BundleParts): Promise<string> {
+  const { path, remove } = await folderWith(parts);
+  onTestFinished(remove);
+  return path;
 }
 
-/** A folder for one test. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gtpack-system-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  return folder;
+/** A fresh folder with a bundle, for whoever removes it. */
+export async function folderWith({ yaml, files = {}, packs = ['events-webhook'] }: BundleParts): Promise<{
+  readonly path: string;
+  readonly remove: () => Promise<void>;
+}> {
+  const path = await mkdtemp(join(tmpdir(), 'gtpack-system-'));
+  await put(path, { 'bundle.yaml': yaml, ...files });
+  await mkdir(join(path, 'providers', 'events'), { recursive: true });
+  for (const name of packs) await copyFile(await packFile(name), join(path, packPath(name)));
+  return { path, remove: () => rm(path, { recursive: true }) };
 }
 
 export async function put(

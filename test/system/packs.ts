@@ -49,6 +49,11 @@ export async function packFile(name: PackName): Promise<string> {
     if (name === 'misbehaving') await writeFile(join(folder, 'pack.yaml'), MISBEHAVING_YAML);
     await buildPack(folder, { outFile: own });
     await rename(own, file);
+    // Those of older sources.
+    for (const other of readdirSync(cacheFolder)) {
+      const path = join(cacheFolder, other);
+      if (other.startsWith(`${name}-`) && path !== file) await rm(path, { force: true });
+    }
   } finally {
     await rm(own, { force: true });
     await rm(folder, { recursive: true });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { loadBundle } from '../../host/bundle/load.ts';
 import { ALONE } from '../../host/deploy/check.ts';
 import { deploy } from '../../host/deploy/deployment.ts';
@@ -7,6 +7,7 @@ import type { Job, JobResult } from '../../host/sandbox/protocol.ts';
 import { Sandbox } from '../../host/sandbox/sandbox.ts';
 import { type BundleParts, packPath, writeBundle } from './bundle.ts';
 import { startHere } from './host-here.ts';
+import { packFile } from './packs.ts';
 import { postText, webhook } from './request.ts';
 
 /** The same provider in both kinds, under one id: an AssemblyScript module and a TypeScript component. */
@@ -39,6 +40,10 @@ const BODIES = [
   '',
   '{"a":1',
 ];
+
+beforeAll(async () => {
+  await packFile('echo-ts');
+}, 120_000);
 
 describe('both kinds of plugin', () => {
   test('answer the same requests with the same events and the same refusals', async () => {
