@@ -13,7 +13,13 @@ const MAX_TABLES = 16;
 const MAX_TABLE_ELEMENTS = 100_000;
 const MAX_SEGMENTS = 100_000;
 
-const SECTION = { custom: 0, type: 1, import: 2, table: 4, memory: 5, tag: 13 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, table: 4, memory: 5, export: 7, tag: 13 } as const;
+const MEMORY_EXPORT = 2;
+/**
+ * Names that mean nothing but themselves wherever they are written. The transpiler writes the names of core modules into
+ * its glue as they are (seen with 0.15): a quote in one would end the string that it stands in, and the rest be run.
+ */
+const PLAIN_NAME = /^[ !#-&(-[\]-_a-~]*$/;
 const FUNCTION_TYPE = 0x60;
 /** Numbers, vectors, and references to functions and host values; no type that lives on a garbage-collected heap. */
 const VALUE_TYPES: ReadonlySet<number> = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f]);
@@ -24,7 +30,8 @@ const VALUE_TYPES: ReadonlySet<number> = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 
  * `resourceLimits` bound neither WebAssembly memory nor objects of WebAssembly's garbage collector.
  *
  * Refused: garbage-collected types, 64-bit and shared memories and tables, custom page sizes, more than 4 memories or 16
- * tables, a minimum past the maximum, unknown sections. Source: WebAssembly core specification, sections 5.3 and 5.5.
+ * tables, a minimum past the maximum, a memory that is not exported (nobody could see its size), names that are not
+ * plain, unknown sections. Memories share the maximum. Source: WebAssembly core specification, sections 5.3 and 5.5.
  *
  * @param file names the module in messages
  * @throws GtpackError `plugin_invalid`, `guest_memory_too_large`
@@ -44,7 +51,9 @@ class TooLarge extends Error {}
 class Bounding {
   readonly #bytes: Uint8Array;
   readonly #maxPages: number;
+  readonly #exportedMemories = new Set<number>();
   #memories = 0;
+  #importedMemories = 0;
   #tables = 0;
 
   constructor(bytes: Uint8Array, { maxMemoryBytes }: CoreModuleBounds) {
@@ -69,18 +78,34 @@ class Bounding {
         case SECTION.table:
           parts.push(sectionOf(id, this.#tableSection(section)));
           return;
+        case SECTION.export:
+          this.#checkExports(section);
+          break;
         default:
           if (id > SECTION.tag) throw new SectionFault(`it has a section of the unknown kind ${id}`);
       }
       parts.push(this.#bytes.subarray(start, end));
     });
+    for (let memory = this.#importedMemories; memory < this.#memories; memory += 1) {
+      if (!this.#exportedMemories.has(memory))
+        throw new SectionFault('it has a memory that it does not export');
+    }
     return new Uint8Array(Buffer.concat(parts));
+  }
+
+  #checkExports(section: SectionReader): void {
+    for (let left = section.count(); left > 0; left -= 1) {
+      checkName(section.name());
+      const kind = section.byte();
+      const index = section.u32();
+      if (kind === MEMORY_EXPORT) this.#exportedMemories.add(index);
+    }
   }
 
   #checkImports(section: SectionReader): void {
     for (let left = section.count(); left > 0; left -= 1) {
-      section.name();
-      section.name();
+      checkName(section.name());
+      checkName(section.name());
       const kind = section.byte();
       switch (kind) {
         case 0:
@@ -93,6 +118,7 @@ class Bounding {
           break;
         case 2:
           this.#countMemory();
+          this.#importedMemories += 1;
           readLimits(section, 'memory');
           break;
         case 3:
@@ -111,16 +137,17 @@ class Bounding {
 
   #memorySection(section: SectionReader): number[] {
     const count = section.u32();
+    for (let left = count; left > 0; left -= 1) this.#countMemory();
+    const share = Math.floor(this.#maxPages / count);
     const out = leb(count);
     for (let left = count; left > 0; left -= 1) {
-      this.#countMemory();
       const { minimum, maximum } = readLimits(section, 'memory');
-      if (minimum > this.#maxPages) {
+      if (minimum > share) {
         throw new TooLarge(
-          `The module wants at least ${minimum * PAGE_BYTES} bytes of memory; ${this.#maxPages * PAGE_BYTES} are allowed.`,
+          `The module wants at least ${minimum * PAGE_BYTES} bytes of memory; ${share * PAGE_BYTES} are allowed.`,
         );
       }
-      out.push(...boundedLimits(minimum, Math.min(maximum ?? this.#maxPages, this.#maxPages)));
+      out.push(...boundedLimits(minimum, Math.min(maximum ?? share, share)));
     }
     return out;
   }
@@ -168,6 +195,13 @@ function checkTypes(section: SectionReader): void {
       for (let values = section.count(); values > 0; values -= 1) checkValueType(section.byte());
     }
   }
+}
+
+function checkName(name: string): void {
+  if (PLAIN_NAME.test(name)) return;
+  throw new SectionFault(
+    `the name ${JSON.stringify(name.slice(0, 80))} holds more than ASCII letters, digits and signs without quotes`,
+  );
 }
 
 function checkValueType(type: number): void {

@@ -54,6 +54,29 @@ describe('a core module', () => {
     expect(() => memory.grow(1)).toThrow(RangeError);
   });
 
+  test('shares the bound among its memories', () => {
+    const two = moduleOf(section(5, 2, 0, 1, 0, 1), section(7, 2, 1, 0x6d, 2, 0, 1, 0x6e, 2, 1));
+    const { exports } = new WebAssembly.Instance(
+      new WebAssembly.Module(boundCoreModule(two, bounds, 'x.wasm') as Uint8Array<ArrayBuffer>),
+    );
+    for (const memory of [exports.m, exports.n] as WebAssembly.Memory[]) {
+      expect(memory.grow(1)).toBe(1);
+      expect(() => memory.grow(1)).toThrow(RangeError);
+    }
+  });
+
+  test.each(["a'", 'a"', 'a`', 'a\\', 'a\n', 'a\u2028', 'á'])('with the name %j is refused', (name) => {
+    const bytes = [...Buffer.from(name)];
+    const exporting = moduleOf(section(5, 1, 0, 1), section(7, 1, bytes.length, ...bytes, 2, 0));
+    const importing = (module: readonly number[], field: readonly number[]): Uint8Array =>
+      moduleOf(section(2, 1, module.length, ...module, field.length, ...field, 2, 0, 1));
+    for (const bad of [exporting, importing(bytes, [0x61]), importing([0x61], bytes)]) {
+      expect(() => boundCoreModule(bad, bounds, 'x.wasm')).toThrow(
+        expect.objectContaining({ code: 'plugin_invalid', message: expect.stringContaining('the name') }),
+      );
+    }
+  });
+
   test('is otherwise the same, byte for byte', () => {
     const typed = moduleOf(
       section(1, 1, 0x60, 1, 0x7f, 1, 0x7f),
@@ -79,6 +102,7 @@ describe('a core module', () => {
     ['five memories', section(5, 5, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1), 'plugin_invalid'],
     ['ninety memories', section(5, 90, ...Array.from({ length: 90 }, () => [0, 0]).flat()), 'plugin_invalid'],
     ['an imported shared memory', section(2, 1, 1, 0x61, 1, 0x62, 2, 3, 1, 1), 'plugin_invalid'],
+    ['a memory that it does not export', section(5, 1, 0, 1), 'plugin_invalid'],
     ['a section of an unknown kind', section(14, 0), 'plugin_invalid'],
     ['a section that is longer than the module', [5, 100, 1], 'plugin_invalid'],
     ['a table with an initializer', section(4, 1, 0x40, 0, 0x70, 0, 1, 0xd0, 0x70, 0x0b), 'plugin_invalid'],
