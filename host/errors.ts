@@ -51,6 +51,7 @@ export const ERROR_CODES = facts({
   guest_export_missing: { blame: 'pack', retryable: false, status: 502 },
   plugin_invalid: { blame: 'pack', retryable: false, status: 502 },
   cell_lost: { blame: 'host', retryable: true, status: 503 },
+  cell_ended: { blame: 'pack', retryable: true, status: 503 },
   cell_busy: { blame: 'sender', retryable: true, status: 429 },
   host_stopping: { blame: 'host', retryable: true, status: 503 },
 

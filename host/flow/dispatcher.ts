@@ -95,6 +95,8 @@ class TenantDispatch {
   readonly #matcher: FlowMatcher;
   readonly #consumer = Promise.withResolvers<Consumer>();
   readonly #inFlight = new Set<Promise<void>>();
+  /** Attempts that are not held against an event, by its sequence; a restart forgets them. */
+  readonly #spared = new Map<number, number>();
   #abandoned = false;
 
   constructor(tenant: TenantId, flows: readonly Flow[], options: DispatcherOptions) {
@@ -159,7 +161,23 @@ class TenantDispatch {
     const { delivery } = pending;
     const results = await this.#run(pending, journals);
     const runs = results.map((result) => runRecord(delivery, result));
-    await this.#settle(settlement(delivery, results, runs, this.#options.random));
+    await this.#settle(this.#settlement(delivery, results, runs));
+  }
+
+  #settlement(delivery: Delivery, results: readonly RunResult[], runs: readonly RunRecord[]): Settlement {
+    const { sequence, attempt } = delivery;
+    const spared = this.#spared.get(sequence) ?? 0;
+    const decision = decide(attempt, spared, results, this.#options.random);
+    if (decision.kind !== 'nak') this.#spared.delete(sequence);
+    switch (decision.kind) {
+      case 'ack':
+        return { kind: 'ack', delivery, runs };
+      case 'nak':
+        if (decision.spared) this.#spared.set(sequence, spared + 1);
+        return { kind: 'nak', delivery, delayMs: decision.delayMs };
+      case 'dead':
+        return { kind: 'dead', delivery, reason: decision.reason, runs };
+    }
   }
 
   async #run({ delivery, matches }: Pending, journals: Promise<Journals> | undefined): Promise<RunResult[]> {
@@ -183,23 +201,6 @@ class TenantDispatch {
     } catch (error) {
       this.#options.onSettleError(this.#tenant, error);
     }
-  }
-}
-
-function settlement(
-  delivery: Delivery,
-  results: readonly RunResult[],
-  runs: readonly RunRecord[],
-  random: () => number,
-): Settlement {
-  const decision = decide(delivery.attempt, results, random);
-  switch (decision.kind) {
-    case 'ack':
-      return { kind: 'ack', delivery, runs };
-    case 'nak':
-      return { kind: 'nak', delivery, delayMs: decision.delayMs };
-    case 'dead':
-      return { kind: 'dead', delivery, reason: decision.reason, runs };
   }
 }
 

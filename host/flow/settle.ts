@@ -7,12 +7,20 @@ const MAX_ATTEMPTS = 5;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 60_000;
 
+/** Another event of the tenant took the cell along. */
+const ENDED_FOR_ANOTHER = 'cell_ended';
 /** Not the event's doing: they never use up its attempts. */
-const HOSTS_OWN: ReadonlySet<string> = new Set(['cell_busy', 'host_stopping', 'bus_unavailable']);
+const NOT_ITS_DOING: ReadonlySet<string> = new Set([
+  'cell_busy',
+  'host_stopping',
+  'bus_unavailable',
+  ENDED_FOR_ANOTHER,
+]);
 
 export type Decision =
   | { readonly kind: 'ack' }
-  | { readonly kind: 'nak'; readonly delayMs: number }
+  /** `spared`: this attempt is not held against the event. */
+  | { readonly kind: 'nak'; readonly delayMs: number; readonly spared: boolean }
   | { readonly kind: 'dead'; readonly reason: string };
 
 /**
@@ -20,19 +28,28 @@ export type Decision =
  * away by itself and attempts are left; else a dead letter (promise B5).
  *
  * @param attempt 1 for the first
+ * @param spared how many attempts before this one are not held against the event
  * @param random from 0 up to, not including, 1
  */
-export function decide(attempt: number, results: readonly RunOutcome[], random: () => number): Decision {
+export function decide(
+  attempt: number,
+  spared: number,
+  results: readonly RunOutcome[],
+  random: () => number,
+): Decision {
   const failures = results.filter((result) => result.status === 'error');
   const [first] = failures;
   if (first === undefined) return { kind: 'ack' };
   const final = failures.find((failure) => failure.error?.retryable !== true);
   if (final !== undefined) return { kind: 'dead', reason: reasonOf(final) };
-  const counted = failures.find((failure) => !HOSTS_OWN.has(failure.error?.code ?? ''));
-  if (counted !== undefined && attempt >= MAX_ATTEMPTS) {
-    return { kind: 'dead', reason: `${reasonOf(counted)} (attempt ${attempt} of ${MAX_ATTEMPTS})` };
+  const counted = failures.find((failure) => !NOT_ITS_DOING.has(failure.error?.code ?? ''));
+  const own = attempt - spared;
+  if (counted !== undefined && own >= MAX_ATTEMPTS) {
+    return { kind: 'dead', reason: `${reasonOf(counted)} (attempt ${own} of ${MAX_ATTEMPTS})` };
   }
-  return { kind: 'nak', delayMs: backoffMs(attempt, random) };
+  // A new cell is there at once; a host that is busy needs to be left alone for longer each time.
+  const step = failures.some((failure) => failure.error?.code === ENDED_FOR_ANOTHER) ? own : attempt;
+  return { kind: 'nak', delayMs: backoffMs(step, random), spared: counted === undefined };
 }
 
 /** Exponential, with full jitter: of many events that failed together, few come back together. */

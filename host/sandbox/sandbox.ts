@@ -94,7 +94,7 @@ export class Sandbox {
 
   /**
    * Sends a job to the tenant's cell.
-   * @throws GtpackError `cell_busy` (too many calls wait), `cell_lost` (nothing is known of the job's effects),
+   * @throws GtpackError `cell_busy` (too many calls wait), `cell_lost` and `cell_ended` (nothing is known of the job's effects),
    *   `guest_timeout` (the job's own code overran), `host_stopping`, and `plugin_invalid` where the cell cannot open
    */
   submit(id: TenantId, job: Job): Promise<JobResult> {
@@ -250,12 +250,9 @@ export class Sandbox {
     );
     cell.opened.reject(openError);
     for (const [id, job] of cell.jobs) {
-      if (loss.reason === 'open_failed') job.reject(openError);
+      if (loss.reason === 'open_failed' || loss.job === OPENING_JOB) job.reject(openError);
       else if (id === loss.job) job.reject(guiltyError(loss));
-      else
-        job.reject(
-          new GtpackError('cell_lost', `The cell of tenant ${cell.tenant.id} was lost: ${loss.detail}`),
-        );
+      else job.reject(innocentError(cell.tenant.id, loss));
     }
     cell.jobs.clear();
     if (loss.reason !== 'stopped') this.#options.onCellLost(cell.tenant.id, loss);
@@ -278,6 +275,13 @@ export class Sandbox {
 
 function guiltyError({ reason, detail }: CellLoss): GtpackError {
   return new GtpackError(reason === 'overrun' ? 'guest_timeout' : 'guest_trap', detail);
+}
+
+/** Where it is known whose doing it was, the others are told apart from those that may have done it themselves. */
+function innocentError(tenant: TenantId, { job, detail }: CellLoss): GtpackError {
+  return job === null
+    ? new GtpackError('cell_lost', `The cell of tenant ${tenant} was lost: ${detail}`)
+    : new GtpackError('cell_ended', `The cell of tenant ${tenant} was ended for another call: ${detail}`);
 }
 
 /** Codes come from a cell, so they are looked up, not believed. */

@@ -240,6 +240,24 @@ describe('B5: an error that may go away is tried again, later and later', () => 
     }
   });
 
+  test('what another event did to the cell uses up none of its attempts, however often', async () => {
+    const { bus, cells } = await open();
+    const fail = async (code: string, attempt: number): Promise<unknown> => {
+      cells.answer = async () => ({ kind: 'error', code, message: 'gone' });
+      bus.deliver(delivery('e1', 'order.created', { attempt }));
+      return (await bus.settlements(attempt)).at(-1);
+    };
+    // Half of the first step: a new cell is there at once.
+    for (let attempt = 1; attempt <= 20; attempt += 1)
+      expect(await fail('cell_ended', attempt)).toMatchObject({ kind: 'nak', delayMs: 250 });
+    for (let attempt = 21; attempt <= 24; attempt += 1)
+      expect(await fail('cell_lost', attempt)).toMatchObject({ kind: 'nak' });
+    expect(await fail('cell_lost', 25)).toMatchObject({
+      kind: 'dead',
+      reason: 'Flow orders: cell_lost: gone (attempt 5 of 5)',
+    });
+  });
+
   test('a lost cell is retried, a guest that overran is not', async () => {
     const { bus, cells } = await open();
     cells.answer = async () => ({ kind: 'error', code: 'cell_lost', message: 'The cell was ended.' });

@@ -147,7 +147,7 @@ describe('the supervisor', () => {
         code: 'guest_timeout',
         message: expect.stringMatching(/250 ms of CPU time/),
       }),
-      expect(innocent).rejects.toMatchObject({ code: 'cell_lost', retryable: true }),
+      expect(innocent).rejects.toMatchObject({ code: 'cell_ended', retryable: true }),
     ]);
     expect(losses).toMatchObject([{ reason: 'overrun' }]);
     // The neighbour kept its instance, the guilty tenant has a fresh cell.
