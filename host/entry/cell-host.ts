@@ -6,6 +6,11 @@ import { Supervisor } from '../sandbox/supervisor.ts';
 const supervisor = new Supervisor({
   cellEntry: entryUrl('cell'),
   send: (batch) => process.send?.(batch),
+  abandon: (reason) => {
+    process.stderr.write(`${reason}\n`);
+    // Not exit, which waits for the threads.
+    process.kill(process.pid, 'SIGKILL');
+  },
 });
 process.on('message', (batch: HostMessage[]) => supervisor.receive(batch));
 // The main process is gone: nobody is left to work for.

@@ -6,6 +6,8 @@ import { SupervisedCell } from './supervised-cell.ts';
 
 const HEARTBEAT_MS = 500;
 const LOOK_EVERY_MS = 25;
+/** A thread that is told to end does so within milliseconds, unless V8 compiles for it: that is not interrupted. */
+const END_WITHIN_MS = 2000;
 /** Starting a worker costs 40 ms; a tenant's first event should not wait for it. */
 const SPARE_WORKERS = 1;
 
@@ -19,6 +21,8 @@ export interface SupervisorOptions {
   /** Entry file of a cell. */
   readonly cellEntry: URL;
   readonly send: (batch: CellHostMessage[]) => void;
+  /** Ends the whole process at once. */
+  readonly abandon: (reason: string) => void;
 }
 
 /** A phase of a cell: waiting for its modules to be compiled, or running. */
@@ -138,7 +142,7 @@ export class Supervisor {
   #close(id: number): void {
     const cell = this.#cells.get(id);
     this.#cells.delete(id);
-    if (cell?.phase === 'running') void cell.supervised.worker.terminate();
+    if (cell?.phase === 'running') this.#end(cell.supervised.worker);
   }
 
   #look(): void {
@@ -147,9 +151,18 @@ export class Supervisor {
       void cell.supervised.look().then((verdict) => {
         if (verdict.kind === 'fine' || this.#cells.get(id) !== cell) return;
         this.#lose(id, { reason: 'overrun', detail: verdict.detail, job: verdict.job });
-        void cell.supervised.worker.terminate();
+        this.#end(cell.supervised.worker);
       });
     }
+  }
+
+  /** Ends a cell's thread, or, where it does not end, all of them: nothing bounds what it goes on to use. */
+  #end(worker: Worker): void {
+    const patience = setTimeout(
+      () => this.#options.abandon(`A thread did not end within ${END_WITHIN_MS} ms.`),
+      END_WITHIN_MS,
+    );
+    void worker.terminate().finally(() => clearTimeout(patience));
   }
 
   #crashed(id: number, supervised: SupervisedCell, detail: string): void {
