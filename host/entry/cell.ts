@@ -11,6 +11,10 @@ if (port === null) throw new Error('A cell is started by a cell host.');
 
 await loadScriptEngine();
 
+// There by a flag of the cell host; see lockdown.ts.
+const { gc: collectGarbage } = globalThis;
+if (collectGarbage === undefined) throw new Error('A cell needs --expose-gc.');
+
 const clocks: CellClocks = {
   now: Date.now,
   cpuMs: () => {
@@ -22,7 +26,11 @@ const clocks: CellClocks = {
 port.once('message', (start: CellStart) => {
   // All that a cell needs is loaded by now; see lockdown.ts.
   process.permission.drop('fs.read');
-  const runtime = new CellRuntime(start, (batch) => port.postMessage(batch), flowProgram(clocks));
+  const runtime = new CellRuntime(start, {
+    send: (batch) => port.postMessage(batch),
+    openProgram: flowProgram(clocks),
+    collectGarbage,
+  });
   port.on('message', (batch: CellMessage[]) => runtime.receive(batch));
   runtime.opened().catch((error: unknown) => {
     port.postMessage([{ kind: 'open_failed', detail: errorMessage(error) }]);

@@ -30,6 +30,7 @@ export class AssemblyScriptPlugin implements PluginModule {
 class AssemblyScriptInstance implements PluginInstance {
   readonly #exports: WebAssembly.Exports;
   readonly #memory: GuestMemory;
+  readonly #memories: readonly WebAssembly.Memory[];
   /** What went wrong inside a host function. Those return, since a guest could catch a throw; the call fails after it. */
   #fault: Error | undefined;
 
@@ -37,6 +38,7 @@ class AssemblyScriptInstance implements PluginInstance {
     // Host functions may be called by the start function, before there are exports to read from.
     const { exports } = this.#enter(() => new WebAssembly.Instance(module, this.#linked(imports)));
     this.#exports = exports;
+    this.#memories = Object.values(exports).filter((each) => each instanceof WebAssembly.Memory);
     this.#memory = new GuestMemory(runtimeOf(exports), MAX_STRING_BYTES);
   }
 
@@ -57,7 +59,7 @@ class AssemblyScriptInstance implements PluginInstance {
   }
 
   memoryBytes(): number {
-    return this.#memory.byteLength;
+    return this.#memories.reduce((total, { buffer }) => total + buffer.byteLength, 0);
   }
 
   #linked({ config, log }: GuestImports): WebAssembly.Imports {

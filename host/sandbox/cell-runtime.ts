@@ -2,7 +2,7 @@ import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { type EventIds, eventIds } from '../event/normalize.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
 import { ComponentPlugin } from './component-plugin.ts';
-import { ingestContext, readOutcome, requestText, tickContext, tickText } from './ingest.ts';
+import { ingestContext, readOutcome, readOutput, requestText, tickContext, tickText } from './ingest.ts';
 import { InstancePool } from './instance-pool.ts';
 import { Outbox } from './outbox.ts';
 import type { GuestReply, PluginModule } from './plugin.ts';
@@ -19,7 +19,7 @@ import type {
   RunOrder,
   RunOutcome,
 } from './protocol.ts';
-import { Watch } from './watch.ts';
+import { OPENING_JOB, Watch } from './watch.ts';
 
 /** Runs flows. The sandbox knows no more of them than this. */
 export interface CellProgram {
@@ -44,12 +44,18 @@ export type OpenProgram = (
   host: Pick<ProgramHost, 'guard' | 'log'>,
 ) => Promise<CellProgram>;
 
-/** Stands for the opening of the cell where a job is expected. Jobs count from 1. */
-const OPENING_JOB = 0;
+/** What a cell needs of the thread that it lives in. */
+export interface CellThread {
+  readonly send: (batch: CellReport[]) => void;
+  readonly openProgram: OpenProgram;
+  /** Collects the thread's garbage at once. */
+  readonly collectGarbage: () => void;
+}
 
 /** A tenant's cell: its plugins and its flows in one thread, and the batches that come and go. */
 export class CellRuntime {
   readonly #start: CellStart;
+  readonly #thread: CellThread;
   readonly #watch: Watch;
   readonly #outbox: Outbox<CellReport>;
   readonly #ids: EventIds = eventIds();
@@ -58,11 +64,12 @@ export class CellRuntime {
   readonly #program: Promise<CellProgram>;
   #nextCall = 0;
 
-  constructor(start: CellStart, send: (batch: CellReport[]) => void, openProgram: OpenProgram) {
+  constructor(start: CellStart, thread: CellThread) {
     this.#start = start;
+    this.#thread = thread;
     this.#watch = new Watch(start.watch);
-    this.#outbox = new Outbox(send);
-    this.#program = this.#open(openProgram);
+    this.#outbox = new Outbox(thread.send);
+    this.#program = this.#open();
   }
 
   /** Resolves when every plugin and flow is ready. @throws what kept a plugin from starting; the cell must end then */
@@ -87,7 +94,7 @@ export class CellRuntime {
     }
   }
 
-  async #open(openProgram: OpenProgram): Promise<CellProgram> {
+  async #open(): Promise<CellProgram> {
     const { spec, modules } = this.#start;
     for (const provider of spec.providers) {
       const plugin = await loadPlugin(provider.plugin, modules);
@@ -99,7 +106,7 @@ export class CellRuntime {
       pool.prepare(OPENING_JOB);
       this.#pools.set(provider.id, pool);
     }
-    return openProgram(this.#start, this.#programHost(OPENING_JOB));
+    return this.#thread.openProgram(this.#start, this.#programHost(OPENING_JOB));
   }
 
   async #serve(id: number, job: Job): Promise<void> {
@@ -128,17 +135,22 @@ export class CellRuntime {
     }
   }
 
-  /** Past the tenant's total, idle instances go, those of the largest pool first. */
+  /**
+   * Past the tenant's total, idle instances go, those of the largest pool first. What was given up counts until it is
+   * collected: WebAssembly memory does not press V8 to do so by itself (seen: 64 MiB more with every call, without end).
+   */
   #boundMemory(): void {
     const { maxTenantMemoryBytes } = this.#start.spec.limits;
-    const total = (): number => {
-      let bytes = 0;
-      for (const pool of this.#pools.values()) bytes += pool.memoryBytes();
-      return bytes;
-    };
-    if (total() <= maxTenantMemoryBytes) return;
-    const largestFirst = [...this.#pools.values()].sort((a, b) => b.memoryBytes() - a.memoryBytes());
-    for (const pool of largestFirst) if (pool.dropIdle() && total() <= maxTenantMemoryBytes) return;
+    const pools = [...this.#pools.values()];
+    const idle = (): number => pools.reduce((total, pool) => total + pool.memoryBytes(), 0);
+    for (const pool of pools.sort((a, b) => b.memoryBytes() - a.memoryBytes())) {
+      if (idle() <= maxTenantMemoryBytes) break;
+      pool.dropIdle();
+    }
+    const dropped = pools.reduce((total, pool) => total + pool.droppedBytes, 0);
+    if (idle() + dropped <= maxTenantMemoryBytes) return;
+    this.#thread.collectGarbage();
+    for (const pool of pools) pool.collected();
   }
 
   #callProvider(id: number, job: Exclude<Job, { kind: 'run' }>): JobResult {
@@ -154,10 +166,9 @@ export class CellRuntime {
           readOutcome(json, tickContext(job.provider, job.tick, this.#ids), limits),
         );
       case 'invoke':
-        return resultOf(pool.call(id, 'invoke', job.input, job.operation), (output) => ({
-          kind: 'output',
-          output,
-        }));
+        return resultOf(pool.call(id, 'invoke', job.input, job.operation), (json) =>
+          readOutput(json, limits),
+        );
       default:
         return job satisfies never;
     }

@@ -19,6 +19,9 @@ interface Glue {
   ): Record<string, unknown>;
 }
 
+/** Of all core instances of one component instance; each has a bound of its own. */
+const MAX_MEMORIES = 4;
+
 /** A WebAssembly component, through glue that the host's own transpiler made. */
 export class ComponentPlugin implements PluginModule {
   readonly #glue: Glue;
@@ -48,6 +51,12 @@ export class ComponentPlugin implements PluginModule {
         const instance = new WebAssembly.Instance(module, coreImports);
         for (const value of Object.values(instance.exports)) {
           if (value instanceof WebAssembly.Memory) memories.add(value);
+        }
+        if (memories.size > MAX_MEMORIES) {
+          throw new GtpackError(
+            'guest_memory_too_large',
+            `The component has more than ${MAX_MEMORIES} memories, which is the most that is allowed.`,
+          );
         }
         return instance;
       },
@@ -82,9 +91,13 @@ class ComponentInstance implements PluginInstance {
       reply = operation === undefined ? entry(input) : entry(operation, input);
     } catch (thrown) {
       // The glue throws the error side of a result as the bare record; a trap and the glue's own faults are Errors.
-      const problem = thrown instanceof Error ? undefined : readGuestProblem(thrown);
-      if (problem === undefined) throw thrown;
-      return { kind: 'problem', problem };
+      if (thrown instanceof Error) throw thrown;
+      const problem = readGuestProblem(thrown);
+      if (problem !== undefined) return { kind: 'problem', problem };
+      throw new GtpackError(
+        'guest_output_invalid',
+        'The component returned neither text nor a problem with a code in snake_case and a message.',
+      );
     }
     if (typeof reply !== 'string' || reply.length > MAX_REPLY_BYTES) {
       throw new GtpackError(

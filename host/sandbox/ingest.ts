@@ -1,6 +1,6 @@
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { HttpMetadata } from '../event/event.ts';
-import { type JsonBounds, parseBoundedJson } from '../event/json-bounds.ts';
+import { eventBounds, type JsonBounds, parseBoundedJson } from '../event/json-bounds.ts';
 import { type EventIds, type NormalizeContext, normalizeDrafts } from '../event/normalize.ts';
 import { MAX_REPLY_BYTES } from './plugin.ts';
 import type { CellLimits, HttpAnswer, IngestRequest, JobResult, Tick } from './protocol.ts';
@@ -81,6 +81,19 @@ export function readOutcome(json: string, context: NormalizeContext, limits: Cel
   return response === undefined || response === null
     ? { kind: 'events', events }
     : { kind: 'events', events, answer: readAnswer(response) };
+}
+
+/**
+ * What an operation returned, as the text it is: whoever gets it may set it into other JSON.
+ * @throws GtpackError `guest_output_invalid` for what is no JSON within an event's bounds
+ */
+export function readOutput(json: string, limits: CellLimits): JobResult {
+  try {
+    parseBoundedJson(json, eventBounds(limits), 'The output');
+  } catch (error) {
+    throw invalid(errorMessage(error));
+  }
+  return { kind: 'output', output: json };
 }
 
 interface Outcome {

@@ -17,6 +17,8 @@ function permissionFlags(): string[] {
   return [
     '--permission',
     '--allow-worker',
+    // For cells to give back the memory of instances that they dropped.
+    '--expose-gc',
     ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
     '--disable-warning=SecurityWarning',
     '--disable-warning=ExperimentalWarning',

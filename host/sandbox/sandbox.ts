@@ -12,6 +12,7 @@ import type {
   Job,
   JobResult,
 } from './protocol.ts';
+import { OPENING_JOB } from './watch.ts';
 
 /** A tenant's code: what its cell is opened with, and the bytes of the modules that the spec names. */
 export interface TenantCode {

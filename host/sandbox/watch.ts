@@ -8,6 +8,9 @@ const RUNNING = 1;
 const WORDS = 2;
 const IDLE = 0;
 
+/** Stands for the opening of a cell where a job is expected. Jobs count from 1. */
+export const OPENING_JOB = 0;
+
 export class Watch {
   readonly #words: Int32Array<SharedArrayBuffer>;
 
