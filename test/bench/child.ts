@@ -50,6 +50,10 @@ export class Child<H extends Handlers> {
     });
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   call<K extends keyof H & string>(name: K, input: Parameters<H[K]>[0]): Promise<Awaited<ReturnType<H[K]>>> {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -121,5 +125,6 @@ export function note(note: unknown): void {
 }
 
 function tell(message: ChildMessage): void {
-  if (process.connected) process.send?.(message);
+  // The bench may have let go of it meanwhile.
+  if (process.connected) process.send?.(message, undefined, {}, () => undefined);
 }

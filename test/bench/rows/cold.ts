@@ -10,11 +10,11 @@ import { type Line, pair, type Row, type RowTools } from '../row.ts';
 import { number } from '../table.ts';
 import type { BundleTenant } from '../workspace.ts';
 
-/** With the one that starts the cell host, as many as one cell host holds. */
-const COLD_TENANTS = 30;
+/** With the one that starts the cell host, no more than one cell host holds. */
+const COLD_TENANTS = 20;
 const QUICK_TENANTS = 3;
-/** The cell host makes itself a new spare worker meanwhile; tenants wake up seldom. */
-const PAUSE_MS = 250;
+/** Tenants wake up seldom: the cell host has made itself a new spare worker by then. */
+const PAUSE_MS = 750;
 
 const FLOW = `name: orders
 version: "1.0"
