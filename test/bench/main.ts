@@ -80,7 +80,7 @@ async function run({ rows, json, quick }: Wishes): Promise<boolean> {
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   } else {
     process.stdout.write(
-      `Node ${machine.node}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}; medians of ${rounds.rounds} rounds of ${rounds.seconds} s.\n\n${table(lines)}`,
+      `Node ${machine.node}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}; medians of ${rounds.rounds} rounds of ${rounds.seconds} s.\nA ratio is the median of the rounds' ratios.\n\n${table(lines)}`,
     );
     for (const { row } of failures) process.stdout.write(`${row} failed\n`);
   }
