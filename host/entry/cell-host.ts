@@ -6,6 +6,7 @@ import { Supervisor } from '../sandbox/supervisor.ts';
 const supervisor = new Supervisor({
   cellEntry: entryUrl('cell'),
   send: (batch) => process.send?.(batch),
+  residentBytes: process.memoryUsage.rss,
   abandon: (reason) => {
     process.stderr.write(`${reason}\n`);
     // Not exit, which waits for the threads.

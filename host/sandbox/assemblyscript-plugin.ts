@@ -29,7 +29,7 @@ export class AssemblyScriptPlugin implements PluginModule {
 
 class AssemblyScriptInstance implements PluginInstance {
   readonly #exports: WebAssembly.Exports;
-  readonly #memory: GuestMemory;
+  readonly #guestMemory: GuestMemory | undefined;
   readonly #memories: readonly WebAssembly.Memory[];
   /** What went wrong inside a host function. Those return, since a guest could catch a throw; the call fails after it. */
   #fault: Error | undefined;
@@ -39,7 +39,14 @@ class AssemblyScriptInstance implements PluginInstance {
     const { exports } = this.#enter(() => new WebAssembly.Instance(module, this.#linked(imports)));
     this.#exports = exports;
     this.#memories = Object.values(exports).filter((each) => each instanceof WebAssembly.Memory);
-    this.#memory = new GuestMemory(runtimeOf(exports), MAX_STRING_BYTES);
+    this.#guestMemory = new GuestMemory(runtimeOf(exports), MAX_STRING_BYTES);
+  }
+
+  get #memory(): GuestMemory {
+    if (this.#guestMemory !== undefined) return this.#guestMemory;
+    throw new GtpackError('guest_trap', 'The plugin calls a host function while its module is started.', {
+      cure: 'Call it from an export; initialize globals that need it on first use.',
+    });
   }
 
   call(name: PluginExport, input: string, operation?: string): GuestReply {

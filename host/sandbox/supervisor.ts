@@ -8,6 +8,11 @@ const HEARTBEAT_MS = 500;
 const LOOK_EVERY_MS = 25;
 /** A thread that is told to end does so within milliseconds, unless V8 compiles for it: that is not interrupted. */
 const END_WITHIN_MS = 2000;
+const MiB = 1024 * 1024;
+/** Node, the modules, and threads that are spare. */
+const OWN_BYTES = 512 * MiB;
+/** A cell's JavaScript heap and its scripts, besides what its instances hold and have dropped. */
+const CELL_BYTES = 320 * MiB;
 /** Starting a worker costs 40 ms; a tenant's first event should not wait for it. */
 const SPARE_WORKERS = 1;
 
@@ -21,6 +26,8 @@ export interface SupervisorOptions {
   /** Entry file of a cell. */
   readonly cellEntry: URL;
   readonly send: (batch: CellHostMessage[]) => void;
+  /** What the process holds of the machine's memory. */
+  readonly residentBytes: () => number;
   /** Ends the whole process at once. */
   readonly abandon: (reason: string) => void;
 }
@@ -28,7 +35,7 @@ export interface SupervisorOptions {
 /** A phase of a cell: waiting for its modules to be compiled, or running. */
 type Cell =
   | { readonly phase: 'opening'; readonly waiting: unknown[][] }
-  | { readonly phase: 'running'; readonly supervised: SupervisedCell };
+  | { readonly phase: 'running'; readonly supervised: SupervisedCell; readonly maxBytes: number };
 
 /**
  * The main thread of a cell host: starts cells, passes batches both ways, watches what the cells run and ends those that
@@ -107,7 +114,9 @@ export class Supervisor {
     const worker = this.#spares.pop() ?? this.#startWorker();
     this.#fillSpares();
     const supervised = new SupervisedCell(worker, spec.limits, LOOK_EVERY_MS);
-    this.#cells.set(cell, { phase: 'running', supervised });
+    // As much again as the tenant's total may be garbage.
+    const maxBytes = CELL_BYTES + 2 * spec.limits.maxTenantMemoryBytes;
+    this.#cells.set(cell, { phase: 'running', supervised, maxBytes });
     worker.removeAllListeners();
     worker.on('message', (reports: CellReport[]) => this.#reports.push(cell, reports));
     worker.on('error', (error) => this.#crashed(cell, supervised, errorMessage(error)));
@@ -146,6 +155,7 @@ export class Supervisor {
   }
 
   #look(): void {
+    this.#boundMemory();
     for (const [id, cell] of this.#cells) {
       if (cell.phase !== 'running') continue;
       void cell.supervised.look().then((verdict) => {
@@ -153,6 +163,18 @@ export class Supervisor {
         this.#lose(id, { reason: 'overrun', detail: verdict.detail, job: verdict.job });
         this.#end(cell.supervised.worker);
       });
+    }
+  }
+
+  /**
+   * What V8 holds for itself, nothing else bounds: its compiler took 12 GiB for a function of 700 KB (40,000 locals at
+   * 100,000 labels), before its first instruction ran.
+   */
+  #boundMemory(): void {
+    let most = OWN_BYTES;
+    for (const cell of this.#cells.values()) if (cell.phase === 'running') most += cell.maxBytes;
+    if (this.#options.residentBytes() > most) {
+      this.#options.abandon(`The cell host held more than ${most / MiB} MiB of memory.`);
     }
   }
 
