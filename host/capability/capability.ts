@@ -1,11 +1,40 @@
+import type { JournalEntry } from '../bus/bus.ts';
+import type { GuestProblem, WaitingImport } from '../contract.ts';
 import type { TenantId } from '../event/names.ts';
-import type { Effect, EffectAnswer } from '../sandbox/protocol.ts';
+import type { Grants } from '../grant/grants.ts';
+import type { NormalizedEvent } from '../sandbox/protocol.ts';
 
-/** What performs the effects of one kind. One file each in this folder; broker.ts lists them all. */
+/** One call of a host function that leaves the cell. */
+export interface CapabilityCall {
+  readonly tenant: TenantId;
+  /** The bundle's provider, or `flow:<name>` for a node of a flow. */
+  readonly source: string;
+  readonly grants: Grants;
+  /** As in sdk/wit: `send`, `publish`, `get`, … */
+  readonly fn: string;
+  /** JSON texts or plain texts, as sdk/wit says of each function; bounded in length by the cell, not parsed. */
+  readonly args: readonly string[];
+  /** For `bus.publish`: the drafts as the cell normalized them. */
+  readonly events: readonly NormalizedEvent[];
+  /** Entries of the run's journal that are to be stored with the effect (promise B3); none outside of a run. */
+  readonly journal: readonly JournalEntry[];
+  /** Aborts when the cell is gone. */
+  readonly signal: AbortSignal;
+}
+
+export type CapabilityAnswer =
+  /** JSON text. */
+  | { readonly kind: 'ok'; readonly json: string }
+  | { readonly kind: 'problem'; readonly problem: GuestProblem };
+
+/** What performs the calls of one interface of sdk/wit. One file each in this folder; broker.ts lists them all. */
 export interface Capability {
+  readonly name: WaitingImport;
   /**
-   * Performs an effect and records it in the run's journal before it answers (promise B3).
-   * @throws GtpackError for what the guest is told as a problem with that code
+   * @throws GtpackError for what the guest is told as a problem with that code; `capability_denied` for what no grant
+   *   allows, with the grant line that would allow it as its cure
    */
-  perform(tenant: TenantId, effect: Effect): Promise<EffectAnswer>;
+  perform(call: CapabilityCall): Promise<CapabilityAnswer>;
+  /** Ends what is open; nothing is performed after it. */
+  close(): Promise<void>;
 }

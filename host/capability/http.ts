@@ -1,0 +1,128 @@
+import { GtpackError } from '../errors.ts';
+import { quoted } from '../event/names.ts';
+import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
+import { responseJson, Unpacker } from './http/body.ts';
+import { HttpClient } from './http/client.ts';
+import { Connector } from './http/connector.ts';
+import { Deadlines } from './http/deadline.ts';
+import { createLoad, DEFAULT_HTTP_LIMITS, type HttpLimits, type Load } from './http/load.ts';
+import { Lookups, type Resolve, systemResolve } from './http/lookups.ts';
+import { nothingGranted, permitHop } from './http/permit.ts';
+import { redirectOf } from './http/redirect.ts';
+import { type Hop, parseRequest } from './http/request.ts';
+import type { HttpResponse } from './http/response.ts';
+import type { Scope } from './http/scope.ts';
+
+export interface HttpCapabilityOptions {
+  /** Default: the system's resolver, /etc/hosts included. */
+  readonly resolve?: Resolve;
+  /** Certificates of authorities (PEM) in place of the system's. */
+  readonly ca?: string;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/**
+ * `http.send`: outbound HTTP within a grant.
+ *
+ * - `http/request.ts` reads what the guest asks for, `http/header.ts` knows which headers are whose
+ * - `http/permit.ts` holds a hop against the grant, and an address
+ * - `http/client.ts` sends one hop, over connections that `http/connector.ts` opens with `http/lookups.ts`
+ * - `http/response.ts` collects the response, `http/body.ts` unpacks it, `http/redirect.ts` follows it
+ * - `http/load.ts` bounds what all of it holds at once, `http/deadline.ts` how long it takes
+ *
+ * H1. Scheme, host, port and method of every hop are granted, that of a redirect like that of the guest.
+ * H2. A connection goes to an address that was checked, with all the others of its name, after the only lookup.
+ * H3. A connection serves the tenant, provider and grant it was opened for, and no other.
+ * H4. No body is longer than the grant says, packed or unpacked, before anything of it is kept.
+ * H5. A call ends at its deadline, whatever it waits for.
+ * H6. What a hop carries of its sender stays behind when a redirect leaves the origin.
+ */
+export class HttpCapability implements Capability {
+  readonly name = 'http';
+  readonly #load: Load;
+  readonly #client: HttpClient;
+  readonly #unpacker = new Unpacker();
+  readonly #deadlines = new Deadlines();
+
+  constructor({ resolve = systemResolve, ca, limits }: HttpCapabilityOptions = {}) {
+    this.#load = createLoad({ ...DEFAULT_HTTP_LIMITS, ...limits });
+    const lookups = new Lookups(resolve);
+    const { connections } = this.#load;
+    this.#client = new HttpClient(new Connector({ lookups, connections, ca: ca ?? null }));
+  }
+
+  async perform({ tenant, source, grants, fn, args, signal }: CapabilityCall): Promise<CapabilityAnswer> {
+    const [text] = args;
+    if (fn !== 'send' || text === undefined) {
+      throw new GtpackError(
+        'http_request_invalid',
+        `The function http.send was expected; ${quoted(fn)} came.`,
+      );
+    }
+    if (grants.http === null) throw nothingGranted(source);
+    const scope: Scope = { tenant, source, grant: grants.http };
+    const request = parseRequest(text, scope.grant);
+    const response = await this.#counted(scope, (hold) =>
+      this.#deadlines.run(request.timeoutMs, signal, (deadline) =>
+        this.#send(scope, request, hold, deadline),
+      ),
+    );
+    return { kind: 'ok', json: responseJson(response) };
+  }
+
+  async close(): Promise<void> {
+    this.#deadlines.stop();
+    await this.#client.close();
+  }
+
+  /** Connections that are open or being opened, of all tenants. */
+  get openConnections(): number {
+    return this.#load.connections.inAll;
+  }
+
+  async #counted<T>({ tenant }: Scope, work: (hold: (bytes: number) => void) => Promise<T>): Promise<T> {
+    const { calls, heldBytes } = this.#load;
+    calls.add(tenant, 1);
+    let held = 0;
+    try {
+      return await work((bytes) => {
+        heldBytes.add(tenant, bytes);
+        held += bytes;
+      });
+    } finally {
+      heldBytes.remove(tenant, held);
+      calls.remove(tenant, 1);
+    }
+  }
+
+  async #send(
+    scope: Scope,
+    first: Hop,
+    hold: (bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<HttpResponse> {
+    const { redirects, maxResponseBytes } = scope.grant;
+    let hop = first;
+    let from: string | null = null;
+    for (let followed = 0; ; followed += 1) {
+      permitHop(scope, hop, from);
+      const response = await this.#client.exchange(scope, hop, { hold, signal });
+      const next = redirects === 0 ? undefined : redirectOf(hop, response);
+      const { origin } = hop.url;
+      if (next === undefined) {
+        return this.#unpacker.unpack(response, { origin, maxBodyBytes: maxResponseBytes, hold, signal });
+      }
+      if (followed === redirects) throw tooManyRedirects(first.url.origin, redirects);
+      from = origin;
+      hop = next;
+    }
+  }
+}
+
+function tooManyRedirects(origin: string, redirects: number): GtpackError {
+  return new GtpackError(
+    'http_redirects_too_many',
+    `${origin} redirected the request more than ${redirects} times, which is the most that the grant allows.`,
+    { cure: 'Ask for the final URL, or let the operator raise redirects in the grant.' },
+  );
+}
