@@ -51,6 +51,7 @@ const SHORT_STRING = 24;
 export function checkJsonBounds(text: string, bounds: JsonBounds, what = 'The JSON text'): void {
   checkSize(text, bounds.maxBytes, what);
   const { maxDepth, maxElements } = bounds;
+  if (isPlainlyWithin(text, maxDepth, maxElements)) return;
   let depth = 0;
   let elements = 1;
   for (let at = 0; at < text.length; at += 1) {
@@ -70,6 +71,22 @@ export function checkJsonBounds(text: string, bounds: JsonBounds, what = 'The JS
       depth -= 1;
     }
   }
+}
+
+/**
+ * Most texts need no reading: n characters begin at most n values, and what opens at most k containers nests at most k
+ * deep. Brackets inside of strings only make it careful.
+ */
+function isPlainlyWithin(text: string, maxDepth: number, maxElements: number): boolean {
+  if (text.length > maxElements) return false;
+  let opened = 0;
+  for (const bracket of '{[') {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      opened += 1;
+      if (opened > maxDepth) return false;
+    }
+  }
+  return true;
 }
 
 /** Index of the last of the whitespace that follows `at`, or `at`. */

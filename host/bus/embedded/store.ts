@@ -53,20 +53,14 @@ export class Store {
 
   /** One transaction. An operation that fails stores nothing and fails no other; a fault of the storage fails all. */
   execute(operations: readonly Operation[], now: number): StoreReply {
-    const { begin, commit, savepoint, release, undo, rollback } = this.#statements;
+    const { begin, commit, rollback } = this.#statements;
     try {
       begin.run();
-      const outcomes: Outcome[] = [];
-      for (const operation of operations) {
-        savepoint.run();
-        try {
-          outcomes.push({ ok: true, result: this.#perform(operation, now) });
-        } catch (thrown) {
-          if (isStorageFault(thrown) || !this.#database.isTransaction) throw thrown;
-          undo.run();
-          outcomes.push({ ok: false, reason: reasonOf(thrown) });
-        }
-        release.run();
+      let outcomes = this.#together(operations, now);
+      if (outcomes === undefined) {
+        rollback.run();
+        begin.run();
+        outcomes = this.#oneByOne(operations, now);
       }
       commit.run();
       return { kind: 'committed', outcomes };
@@ -79,6 +73,33 @@ export class Store {
       }
       return { kind: 'aborted', reason: reasonOf(thrown), fatal };
     }
+  }
+
+  /** Without a savepoint an operation: nearly every batch is sound. @returns undefined for one that is not */
+  #together(operations: readonly Operation[], now: number): Outcome[] | undefined {
+    try {
+      return operations.map((operation) => ({ ok: true, result: this.#perform(operation, now) }));
+    } catch (thrown) {
+      if (isStorageFault(thrown) || !this.#database.isTransaction) throw thrown;
+      return undefined;
+    }
+  }
+
+  #oneByOne(operations: readonly Operation[], now: number): Outcome[] {
+    const { savepoint, release, undo } = this.#statements;
+    return operations.map((operation): Outcome => {
+      savepoint.run();
+      let outcome: Outcome;
+      try {
+        outcome = { ok: true, result: this.#perform(operation, now) };
+      } catch (thrown) {
+        if (isStorageFault(thrown) || !this.#database.isTransaction) throw thrown;
+        undo.run();
+        outcome = { ok: false, reason: reasonOf(thrown) };
+      }
+      release.run();
+      return outcome;
+    });
   }
 
   #perform(operation: Operation, now: number): Results[Operation['kind']] {
