@@ -21,6 +21,17 @@ export const PLUGIN_IMPORTS = [
 ] as const;
 export type PluginImport = (typeof PLUGIN_IMPORTS)[number];
 
+/** The functions of sdk/wit that leave the cell: the guest is suspended until the broker answers. */
+export const WAITING_FUNCTIONS = {
+  http: ['send'],
+  bus: ['publish'],
+} as const satisfies Partial<Record<PluginImport, readonly string[]>>;
+export type WaitingImport = keyof typeof WAITING_FUNCTIONS;
+
+export function isWaitingImport(name: PluginImport): name is WaitingImport {
+  return Object.hasOwn(WAITING_FUNCTIONS, name);
+}
+
 /** A guest's own, typed error: the one failure after which its instance may be used again. */
 export interface GuestProblem {
   readonly code: string;

@@ -45,6 +45,8 @@ export const ERROR_CODES = facts({
   // sandbox
   guest_trap: { blame: 'pack', retryable: false, status: 502 },
   guest_memory_too_large: { blame: 'pack', retryable: false, status: 502 },
+  guest_memory_exceeded: { blame: 'pack', retryable: false, status: 502 },
+  guest_effects_exceeded: { blame: 'pack', retryable: false, status: 502 },
   guest_timeout: { blame: 'pack', retryable: false, status: 504 },
   guest_output_invalid: { blame: 'pack', retryable: false, status: 502 },
   guest_import_refused: { blame: 'pack', retryable: false, status: 502 },
@@ -58,6 +60,15 @@ export const ERROR_CODES = facts({
   // capability
   effect_failed: { blame: 'host', retryable: true, status: 503 },
   capability_denied: { blame: 'operator', retryable: false, status: 502 },
+  http_request_invalid: { blame: 'pack', retryable: false, status: 502 },
+  http_request_too_large: { blame: 'pack', retryable: false, status: 502 },
+  http_unreachable: { blame: 'vendor', retryable: true, status: 502 },
+  http_tls_failed: { blame: 'vendor', retryable: false, status: 502 },
+  http_timeout: { blame: 'vendor', retryable: true, status: 504 },
+  http_response_invalid: { blame: 'vendor', retryable: true, status: 502 },
+  http_response_too_large: { blame: 'vendor', retryable: false, status: 502 },
+  http_redirects_too_many: { blame: 'vendor', retryable: false, status: 502 },
+  http_busy: { blame: 'host', retryable: true, status: 503 },
 
   // bus
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },

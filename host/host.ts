@@ -1,6 +1,8 @@
 import type { Bundle } from './bundle/bundle.ts';
 import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
+import { HttpCapability } from './capability/http.ts';
+import { PublishCapability } from './capability/publish.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, statusOf } from './deploy/description.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
@@ -8,6 +10,7 @@ import { errorMessage, formatProblem } from './errors.ts';
 import type { TenantId } from './event/names.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
+import { NO_GRANTS } from './grant/grants.ts';
 import { Emitter } from './ingress/emitter.ts';
 import { createDirectory, openIngress } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -40,12 +43,20 @@ async function assemble(
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   opened.defer(() => bus.close());
-  const broker = new Broker({ bus });
+  const grants = new Map(
+    tenants.flatMap(({ id, providers }) =>
+      providers.map(({ binding }) => [`${id}/${binding.id}`, binding.grants] as const),
+    ),
+  );
+  const broker = new Broker({
+    capabilities: [new PublishCapability(bus), new HttpCapability()],
+    grantsOf: (tenant, source) => grants.get(`${tenant}/${source}`) ?? NO_GRANTS,
+  });
   const sandbox = new Sandbox({
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,
     maxCellsPerHost: DEFAULT_LIMITS.maxCellsPerHost,
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
-    onEffect: (tenant, effect) => broker.perform(tenant, effect),
+    onEffect: (tenant, effect, signal) => broker.perform(tenant, effect, signal),
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
     onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
     onFlowProblems: (tenant, problems) => {
@@ -144,6 +155,7 @@ async function assemble(
       if (left > 0)
         log.warn({}, `${left} events in flight are handed back; they run again at the next start.`);
       await sandbox.stop();
+      await broker.close();
       await bus.close();
     },
   };

@@ -32,6 +32,12 @@ declare namespace WebAssembly {
   class Global {
     value: unknown;
   }
+  /** JavaScript Promise Integration: an import that suspends the guest until its promise settles. */
+  class Suspending {
+    constructor(fn: (...values: number[]) => Promise<number>);
+  }
+  /** An export that may be suspended, as a function that returns a promise. */
+  function promising(fn: (...values: unknown[]) => unknown): (...values: unknown[]) => Promise<unknown>;
   function compile(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer): Promise<Module>;
   function validate(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer): boolean;
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { errorMessage } from '../errors.ts';
 import type { Json } from '../event/json.ts';
 import { type EnvName, parseEnvName } from '../event/names.ts';
+import { grantsShape } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
@@ -40,7 +41,7 @@ const providerFile = mapping({
     .optional()
     .default(true),
   config: z.custom<Json>().optional(),
-  grants: notYet('grants of capabilities are'),
+  grants: grantsShape.optional(),
   limits: notYet('limits of a single provider are'),
   signatures: notYet('checking signatures is'),
   isolation: notYet('choosing the isolation is'),

@@ -1,5 +1,6 @@
 import type { Json } from '../event/json.ts';
 import type { EnvName, TenantId } from '../event/names.ts';
+import type { Grants } from '../grant/grants.ts';
 import type { Limits } from '../limits.ts';
 
 /** A bundle, read once, resolved against its folder, and frozen. */
@@ -47,4 +48,6 @@ export interface ProviderBinding {
   readonly line: number;
   readonly enabled: boolean;
   readonly config: Json;
+  /** What the provider may reach; nothing where the bundle does not say. */
+  readonly grants: Grants;
 }

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { GtpackError, type Problem } from '../errors.ts';
 import { checkJsonBounds } from '../event/json-bounds.ts';
 import type { TenantId } from '../event/names.ts';
+import { parseGrants } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
 import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
@@ -181,7 +182,14 @@ async function resolveProvider(
     if (!(error instanceof GtpackError)) throw error;
     problems.push(problemAt(yaml, [...path, 'config'], 'bundle_invalid', error.message));
   }
-  return { id, pack, line: yaml.atKey(path).line, enabled: file.enabled, config };
+  return {
+    id,
+    pack,
+    line: yaml.atKey(path).line,
+    enabled: file.enabled,
+    config,
+    grants: parseGrants(file.grants),
+  };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,21 +1,36 @@
-import type { Bus, EventMessage, JournalEntry } from '../bus/bus.ts';
+import type { Bus, EventMessage } from '../bus/bus.ts';
 import { GtpackError } from '../errors.ts';
-import { isEventId, parseEventType, quoted, type TenantId } from '../event/names.ts';
-import type { Effect, EffectAnswer, NormalizedEvent } from '../sandbox/protocol.ts';
-import type { Capability } from './capability.ts';
+import { isEventId, parseEventType, quoted } from '../event/names.ts';
+import { allowsPublishing } from '../grant/publish-grant.ts';
+import type { NormalizedEvent } from '../sandbox/protocol.ts';
+import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 
-/** `bus.publish`: events of the effect's own tenant; the tenant is not the guest's to choose. */
+const FLOW = 'flow:';
+
+/**
+ * `bus.publish`: events of the caller's own tenant; the tenant is not the guest's to choose. A flow may publish any type,
+ * a provider those that its grant names. All of a call's events are published or none.
+ */
 export class PublishCapability implements Capability {
-  readonly #bus: Bus;
+  readonly name = 'bus';
+  readonly #bus: Pick<Bus, 'publish'>;
 
-  constructor(bus: Bus) {
+  constructor(bus: Pick<Bus, 'publish'>) {
     this.#bus = bus;
   }
 
-  async perform(tenant: TenantId, effect: Effect): Promise<EffectAnswer> {
-    const receipts = await this.#bus.publish(tenant, effect.events.map(messageOf), journalOf(effect));
-    return { kind: 'ok', output: JSON.stringify({ ids: receipts.map(({ id }) => id) }) };
+  async perform({ tenant, source, grants, events, journal }: CapabilityCall): Promise<CapabilityAnswer> {
+    const messages = events.map(messageOf);
+    if (!source.startsWith(FLOW)) {
+      for (const { type } of messages) {
+        if (!allowsPublishing(grants.bus, type)) throw denied(source, type);
+      }
+    }
+    const receipts = await this.#bus.publish(tenant, messages, journal);
+    return { kind: 'ok', json: JSON.stringify({ ids: receipts.map(({ id }) => id) }) };
   }
+
+  async close(): Promise<void> {}
 }
 
 /** Id and type come from a cell, so they are parsed again before they reach a subject or a query. */
@@ -24,7 +39,12 @@ export function messageOf({ id, type, json }: NormalizedEvent): EventMessage {
   return { id, type: parseEventType(type), json };
 }
 
-function journalOf({ run }: Effect): JournalEntry[] {
-  if (run === null) return [];
-  return run.journal.map(({ ordinal, entry }) => ({ runId: run.runId, ordinal, entry }));
+function denied(source: string, type: string): GtpackError {
+  return new GtpackError(
+    'capability_denied',
+    `The provider ${source} may not publish events of the type ${type}.`,
+    {
+      cure: `To allow it, add to the grants of ${source} in the bundle: bus: { publish: ["${type}"] }`,
+    },
+  );
 }

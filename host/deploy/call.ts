@@ -7,6 +7,7 @@ import type { Json } from '../event/json.ts';
 import { parseBoundedJson } from '../event/json-bounds.ts';
 import { parseTenantId } from '../event/names.ts';
 import { loadScriptWasm } from '../flow/script/script-wasm.ts';
+import { NO_GRANTS } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { Pack, PackProvider } from '../pack/pack.ts';
 import { readPack } from '../pack/read-pack.ts';
@@ -41,8 +42,8 @@ export const callPlugin: CallPlugin = async (file, operation, input, options) =>
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
     });
-    const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: null };
-    const { spec, modules } = await codeOf(binding, pack, provider, transpiler);
+    const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: null, grants: NO_GRANTS };
+    const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: file });
     const tenant = parseTenantId('call');
     sandbox.register(tenant, {
       spec: {

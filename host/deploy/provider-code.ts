@@ -1,12 +1,15 @@
 import type { ProviderBinding } from '../bundle/bundle.ts';
+import { isWaitingImport, type PluginExport, type PluginImport, WAITING_FUNCTIONS } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
+import { quoted } from '../event/names.ts';
+import { grantExample, isGranted } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import type { Pack, PackProvider } from '../pack/pack.ts';
-import { compareInterface, FREE_IMPORTS, pluginInterface } from '../pack/plugin-interface.ts';
+import type { CapabilityRequest, Pack, PackProvider } from '../pack/pack.ts';
+import { compareInterface, FREE_IMPORTS, interfaceName, pluginInterface } from '../pack/plugin-interface.ts';
 import { readWasmInterface } from '../pack/wasm-interface.ts';
 import { boundCoreModule } from '../sandbox/core-module.ts';
 import type { PluginSpec, ProviderSpec } from '../sandbox/protocol.ts';
-import type { Transpiler } from '../sandbox/transpiler.ts';
+import type { ComponentWaits, Transpiler } from '../sandbox/transpiler.ts';
 import { digestOf } from './digest.ts';
 
 const GUEST_BOUNDS = { maxMemoryBytes: DEFAULT_LIMITS.maxGuestMemoryBytes };
@@ -39,14 +42,15 @@ export function chooseProvider(binding: ProviderBinding, pack: Pack, bundleFile:
 }
 
 /**
- * Links a provider: every function that its WebAssembly imports has to be free or granted, and this version grants none.
- * @throws GtpackError `guest_import_refused`, `guest_export_missing`, with every missing request
+ * Links a provider: every function that its WebAssembly imports has to be free, or requested by its pack and granted by the
+ * bundle.
+ * @throws GtpackError `guest_import_refused`, `guest_export_missing`, with every missing request and grant
  */
 export async function codeOf(
   binding: ProviderBinding,
   pack: Pack,
   provider: PackProvider,
-  transpiler: Transpiler,
+  { transpiler, bundleFile }: LinkTools,
 ): Promise<ProviderCode> {
   const wasm = readWasmInterface(provider.wasm, `${pack.file} (${provider.component})`);
   const actual = pluginInterface(wasm);
@@ -59,17 +63,12 @@ export async function codeOf(
     }
   }
   for (const name of actual.imports) {
-    if (FREE_IMPORTS.includes(name)) continue;
-    problems.push({
-      code: 'guest_import_refused',
-      message: `The provider ${binding.id} needs the capability "${name}", which nothing grants.`,
-      cure: 'This version of gtpack grants config and log only; use a pack that needs no more.',
-      file: pack.file,
-    });
+    if (FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
+    problems.push(ungranted(binding, name, provider.requests, bundleFile));
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  const { plugin, modules } = await pluginOf(provider, wasm.kind, pack, transpiler);
+  const { plugin, modules } = await pluginOf(provider, wasm.kind, actual.imports, pack, transpiler);
   return {
     binding,
     provider,
@@ -84,9 +83,45 @@ export async function codeOf(
   };
 }
 
+export interface LinkTools {
+  readonly transpiler: Transpiler;
+  /** Named where a grant is missing. */
+  readonly bundleFile: string;
+}
+
+function ungranted(
+  { id, line }: ProviderBinding,
+  name: PluginImport,
+  requests: readonly CapabilityRequest[],
+  file: string,
+): Problem {
+  const reason = requests.find(({ capability }) => capability === name)?.reason;
+  const example = grantExample(name);
+  return {
+    code: 'guest_import_refused',
+    message: `The provider ${id} needs the capability "${name}"${reason === undefined ? '' : ` (${quoted(reason)})`}, which the bundle does not grant.`,
+    cure:
+      example === undefined
+        ? 'This version of gtpack cannot grant it; use a pack that needs no more.'
+        : `To grant it, add to the provider: grants: { ${example} }`,
+    file,
+    line,
+  };
+}
+
+/** A component that imports a waiting function may be suspended in any of its exports. */
+function waitsOf(imports: readonly PluginImport[], exports: readonly PluginExport[]): ComponentWaits {
+  const waiting = imports.filter(isWaitingImport);
+  return {
+    imports: waiting.flatMap((name) => WAITING_FUNCTIONS[name].map((fn) => `${interfaceName(name)}#${fn}`)),
+    exports: waiting.length === 0 ? [] : exports.map((name) => `${interfaceName(name)}#${name}`),
+  };
+}
+
 async function pluginOf(
-  { wasm }: PackProvider,
+  { wasm, exports }: PackProvider,
   kind: 'module' | 'component',
+  imports: readonly PluginImport[],
   pack: Pack,
   transpiler: Transpiler,
 ): Promise<{ readonly plugin: PluginSpec; readonly modules: ReadonlyMap<string, Uint8Array> }> {
@@ -96,7 +131,7 @@ async function pluginOf(
     return { plugin: { kind: 'assemblyscript', module: digest }, modules: new Map([[digest, bounded]]) };
   }
   try {
-    const { glue, modules: cores } = await transpiler.transpile(digest, wasm);
+    const { glue, modules: cores } = await transpiler.transpile(digest, wasm, waitsOf(imports, exports));
     const modules = new Map<string, Uint8Array>();
     const names: Record<string, string> = {};
     for (const [name, bytes] of cores) {

@@ -45,7 +45,12 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     if (!binding.enabled) continue;
     const pack = tools.packOf(binding);
     const provider = chooseProvider(binding, pack, tools.bundle.file);
-    providers.push(await codeOf(binding, pack, provider, tools.transpiler));
+    providers.push(
+      await codeOf(binding, pack, provider, {
+        transpiler: tools.transpiler,
+        bundleFile: tools.bundle.file,
+      }),
+    );
     sources.push(...packFlows(pack));
   }
   for (const file of tenant.flows) sources.push(await readFlowFile(file));

@@ -166,10 +166,11 @@ export class Run {
     }
     this.#effects += 1;
     const answer = await host.effect({
-      capability: 'bus.publish',
-      provider: null,
+      capability: 'bus',
+      fn: 'publish',
+      args: [],
+      source: `flow:${order.flow}`,
       run: { runId: order.runId, flow: order.flow, node, journal: this.#journal.unrecorded() },
-      input: JSON.stringify({ events: events.map(({ id, type }) => ({ id, event_type: type })) }),
       events,
     });
     if (answer.kind === 'problem') throw new EffectProblem(answer.problem);

@@ -1,4 +1,12 @@
-import { LOG_LEVELS, type LogLevel, PLUGIN_PACKAGE, PLUGIN_VERSION, type PluginExport } from '../contract.ts';
+import {
+  LOG_LEVELS,
+  type LogLevel,
+  PLUGIN_PACKAGE,
+  PLUGIN_VERSION,
+  type PluginExport,
+  WAITING_FUNCTIONS,
+  type WaitingImport,
+} from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import { type AssemblyScriptRuntime, GuestMemory } from './guest-memory.ts';
 import { readGuestProblem } from './guest-problem.ts';
@@ -9,6 +17,8 @@ import {
   type PluginInstance,
   type PluginModule,
 } from './plugin.ts';
+
+type GuestFunction = (...values: unknown[]) => unknown;
 
 const OK_PREFIX = '{"ok":';
 /** UTF-16 takes two bytes a character. */
@@ -33,8 +43,10 @@ class AssemblyScriptInstance implements PluginInstance {
   readonly #memories: readonly WebAssembly.Memory[];
   /** What went wrong inside a host function. Those return, since a guest could catch a throw; the call fails after it. */
   #fault: Error | undefined;
+  readonly #waits: boolean;
 
   constructor(module: WebAssembly.Module, imports: GuestImports) {
+    this.#waits = imports.waiting.length > 0;
     // Host functions may be called by the start function, before there are exports to read from.
     const { exports } = this.#enter(() => new WebAssembly.Instance(module, this.#linked(imports)));
     this.#exports = exports;
@@ -49,27 +61,48 @@ class AssemblyScriptInstance implements PluginInstance {
     });
   }
 
-  call(name: PluginExport, input: string, operation?: string): GuestReply {
+  call(name: PluginExport, input: string, operation?: string): GuestReply | Promise<GuestReply> {
     const entry = this.#exports[name];
     if (typeof entry !== 'function') {
       throw new GtpackError('guest_export_missing', `The plugin exports no function ${name}.`);
     }
+    const guest = entry as GuestFunction;
     const texts = operation === undefined ? [input] : [operation, input];
-    const reply = this.#enter(() => {
-      const pointers = texts.map((text) => this.#memory.write(text));
-      const text = this.#memory.read(entry(...pointers));
-      for (const pointer of pointers) this.#memory.release(pointer);
-      this.#memory.collect();
-      return text;
-    });
-    return parseEnvelope(reply);
+    return this.#waits
+      ? this.#suspendable(guest, texts)
+      : this.#enter(() => this.#uninterrupted(guest, texts));
+  }
+
+  #uninterrupted(entry: GuestFunction, texts: readonly string[]): GuestReply {
+    const pointers = texts.map((text) => this.#memory.write(text));
+    return this.#finish(entry(...pointers), pointers);
+  }
+
+  /** The guest's stack is set aside at each wait (JavaScript Promise Integration). */
+  async #suspendable(entry: GuestFunction, texts: readonly string[]): Promise<GuestReply> {
+    let pointers: readonly number[];
+    let result: unknown;
+    try {
+      pointers = texts.map((text) => this.#memory.write(text));
+      result = await WebAssembly.promising(entry)(...pointers);
+    } catch (trap) {
+      throw this.#fault ?? trap;
+    }
+    return this.#enter(() => this.#finish(result, pointers));
+  }
+
+  #finish(result: unknown, pointers: readonly number[]): GuestReply {
+    const text = this.#memory.read(result);
+    for (const pointer of pointers) this.#memory.release(pointer);
+    this.#memory.collect();
+    return parseEnvelope(text);
   }
 
   memoryBytes(): number {
     return this.#memories.reduce((total, { buffer }) => total + buffer.byteLength, 0);
   }
 
-  #linked({ config, log }: GuestImports): WebAssembly.Imports {
+  #linked({ config, log, waiting, ask }: GuestImports): WebAssembly.Imports {
     const linked: WebAssembly.Imports = {
       env: { abort: (message: number, _file: number, line: number) => this.#abort(message, line) },
     };
@@ -82,7 +115,21 @@ class AssemblyScriptInstance implements PluginInstance {
           this.#take(() => log(levelOf(this.#memory.read(level)), this.#memory.read(message))),
       };
     }
+    for (const capability of waiting) {
+      linked[importName(capability)] = Object.fromEntries(
+        WAITING_FUNCTIONS[capability].map((fn) => [fn, this.#waiting(capability, fn, ask)]),
+      );
+    }
     return linked;
+  }
+
+  /** A function that suspends the guest. What it passes is read before anything else can enter the instance. */
+  #waiting(capability: WaitingImport, fn: string, ask: GuestImports['ask']): unknown {
+    return new WebAssembly.Suspending(async (...pointers: number[]) => {
+      const args = this.#take(() => pointers.map((pointer) => this.#memory.read(pointer)));
+      const reply = await ask(capability, fn, args ?? []);
+      return this.#give(envelope(reply));
+    });
   }
 
   /** A text for the guest. Between this and the guest's next instruction nothing can collect it. */
@@ -153,6 +200,10 @@ function runtimeOf(exports: WebAssembly.Exports): AssemblyScriptRuntime {
   return (typeof __collect === 'function'
     ? { ...runtime, __collect }
     : runtime) as unknown as AssemblyScriptRuntime;
+}
+
+function envelope(reply: GuestReply): string {
+  return reply.kind === 'ok' ? `{"ok":${reply.json}}` : JSON.stringify({ err: reply.problem });
 }
 
 /** `{"ok":…}` is passed on as the text inside it, unparsed: whoever uses it bounds and parses it once. */

@@ -1,12 +1,25 @@
+import type { WaitingImport } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
-import { type EventIds, eventIds } from '../event/normalize.ts';
+import { type EventIds, eventIds, type NormalizeContext } from '../event/normalize.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
 import { ComponentPlugin } from './component-plugin.ts';
-import { ingestContext, readOutcome, readOutput, requestText, tickContext, tickText } from './ingest.ts';
+import { GuestCall } from './guest-call.ts';
+import { GuestTurns } from './guest-turns.ts';
+import {
+  ingestContext,
+  invokeContext,
+  readDrafts,
+  readOutcome,
+  readOutput,
+  requestText,
+  tickContext,
+  tickText,
+} from './ingest.ts';
 import { InstancePool } from './instance-pool.ts';
 import { Outbox } from './outbox.ts';
 import type { GuestReply, PluginModule } from './plugin.ts';
 import type {
+  CellLoss,
   CellMessage,
   CellReport,
   CellStart,
@@ -19,6 +32,7 @@ import type {
   RunOrder,
   RunOutcome,
 } from './protocol.ts';
+import { TenantMemory } from './tenant-memory.ts';
 import { OPENING_JOB, Watch } from './watch.ts';
 
 /** Runs flows. The sandbox knows no more of them than this. */
@@ -52,6 +66,9 @@ export interface CellThread {
   readonly collectGarbage: () => void;
 }
 
+/** Results go out in parts of a large batch, so that the bus commits some while the cell works on the rest. */
+const REPORTS_A_BATCH = 16;
+
 /** A tenant's cell: its plugins and its flows in one thread, and the batches that come and go. */
 export class CellRuntime {
   readonly #start: CellStart;
@@ -60,7 +77,10 @@ export class CellRuntime {
   readonly #outbox: Outbox<CellReport>;
   readonly #ids: EventIds = eventIds();
   readonly #pools = new Map<string, InstancePool>();
+  readonly #memory: TenantMemory;
+  readonly #turns: GuestTurns;
   readonly #calls = new Map<number, (answer: EffectAnswer) => void>();
+  readonly #plugins: Promise<void>;
   readonly #program: Promise<CellProgram>;
   #nextCall = 0;
 
@@ -68,8 +88,11 @@ export class CellRuntime {
     this.#start = start;
     this.#thread = thread;
     this.#watch = new Watch(start.watch);
-    this.#outbox = new Outbox(thread.send);
-    this.#program = this.#open();
+    this.#turns = new GuestTurns(this.#watch);
+    this.#memory = new TenantMemory(start.spec.limits.maxTenantMemoryBytes, thread.collectGarbage);
+    this.#outbox = new Outbox(thread.send, REPORTS_A_BATCH);
+    this.#plugins = this.#openPlugins();
+    this.#program = this.#openProgram();
   }
 
   /** Resolves when every plugin and flow is ready. @throws what kept a plugin from starting; the cell must end then */
@@ -84,36 +107,37 @@ export class CellRuntime {
         case 'job':
           void this.#serve(message.id, message.job);
           break;
-        case 'effect_answer':
-          this.#calls.get(message.call)?.(message.answer);
+        case 'effect_answer': {
+          const answered = this.#calls.get(message.call);
           this.#calls.delete(message.call);
+          answered?.(message.answer);
           break;
+        }
         default:
           message satisfies never;
       }
     }
   }
 
-  async #open(): Promise<CellProgram> {
+  async #openPlugins(): Promise<void> {
     const { spec, modules } = this.#start;
     for (const provider of spec.providers) {
       const plugin = await loadPlugin(provider.plugin, modules);
-      const pool = new InstancePool(provider, plugin, {
-        watch: this.#watch,
-        limits: spec.limits,
-        log: (source, level, message) => this.#outbox.push({ kind: 'log', source, level, message }),
-      });
-      pool.prepare(OPENING_JOB);
+      const pool = new InstancePool(provider, plugin, { watch: this.#watch, memory: this.#memory });
+      await this.#enter(OPENING_JOB, invokeContext(provider.id, this.#ids), (call) => pool.prepare(call));
       this.#pools.set(provider.id, pool);
     }
+  }
+
+  async #openProgram(): Promise<CellProgram> {
+    await this.#plugins;
     return this.#thread.openProgram(this.#start, this.#programHost(OPENING_JOB));
   }
 
   async #serve(id: number, job: Job): Promise<void> {
     let result: JobResult;
     try {
-      const program = await this.#program;
-      result = job.kind === 'run' ? await this.#run(program, id, job) : this.#callGuest(id, job);
+      result = job.kind === 'run' ? await this.#run(id, job) : await this.#callGuest(id, job);
     } catch (error) {
       result =
         error instanceof GtpackError
@@ -123,55 +147,97 @@ export class CellRuntime {
     this.#outbox.push({ kind: 'job_done', id, result });
   }
 
-  async #run(program: CellProgram, id: number, job: Extract<Job, { kind: 'run' }>): Promise<JobResult> {
+  async #run(id: number, job: Extract<Job, { kind: 'run' }>): Promise<JobResult> {
+    const program = await this.#program;
     return { kind: 'runs', runs: await program.run(job.event, job.runs, this.#programHost(id)) };
   }
 
-  #callGuest(id: number, job: Exclude<Job, { kind: 'run' }>): JobResult {
-    try {
-      return this.#callProvider(id, job);
-    } finally {
-      this.#boundMemory();
-    }
-  }
-
-  /**
-   * Past the tenant's total, idle instances go, those of the largest pool first. What was given up counts until it is
-   * collected: WebAssembly memory does not press V8 to do so by itself (seen: 64 MiB more with every call, without end).
-   */
-  #boundMemory(): void {
-    const { maxTenantMemoryBytes } = this.#start.spec.limits;
-    const pools = [...this.#pools.values()];
-    const idle = (): number => pools.reduce((total, pool) => total + pool.memoryBytes(), 0);
-    for (const pool of pools.sort((a, b) => b.memoryBytes() - a.memoryBytes())) {
-      if (idle() <= maxTenantMemoryBytes) break;
-      pool.dropIdle();
-    }
-    const dropped = pools.reduce((total, pool) => total + pool.droppedBytes, 0);
-    if (idle() + dropped <= maxTenantMemoryBytes) return;
-    this.#thread.collectGarbage();
-    for (const pool of pools) pool.collected();
-  }
-
-  #callProvider(id: number, job: Exclude<Job, { kind: 'run' }>): JobResult {
+  async #callGuest(id: number, job: Exclude<Job, { kind: 'run' }>): Promise<JobResult> {
+    // A plugin needs no flow: a cold tenant's first webhook does not wait for the script engine.
+    await this.#plugins;
     const { limits } = this.#start.spec;
     const pool = this.#poolOf(job.provider);
     switch (job.kind) {
-      case 'ingest':
-        return resultOf(pool.call(id, 'ingest', requestText(job.request)), (json) =>
-          readOutcome(json, ingestContext(job.provider, job.request, this.#ids), limits),
+      case 'ingest': {
+        const context = ingestContext(job.provider, job.request, this.#ids);
+        const reply = await this.#enter(id, context, (call) =>
+          pool.call(call, 'ingest', requestText(job.request)),
         );
-      case 'tick':
-        return resultOf(pool.call(id, 'tick', tickText(job.tick)), (json) =>
-          readOutcome(json, tickContext(job.provider, job.tick, this.#ids), limits),
+        return resultOf(reply, (json) => readOutcome(json, context, limits));
+      }
+      case 'tick': {
+        const context = tickContext(job.provider, job.tick, this.#ids);
+        const reply = await this.#enter(id, context, (call) => pool.call(call, 'tick', tickText(job.tick)));
+        return resultOf(reply, (json) => readOutcome(json, context, limits));
+      }
+      case 'invoke': {
+        const context = invokeContext(job.provider, this.#ids);
+        const reply = await this.#enter(id, context, (call) =>
+          pool.call(call, 'invoke', job.input, job.operation),
         );
-      case 'invoke':
-        return resultOf(pool.call(id, 'invoke', job.input, job.operation), (json) =>
-          readOutput(json, limits),
-        );
+        return resultOf(reply, (json) => readOutput(json, limits));
+      }
       default:
         return job satisfies never;
     }
+  }
+
+  /** Runs one call into guest code, with a budget of its own. */
+  async #enter<T>(
+    job: number,
+    context: NormalizeContext,
+    enter: (call: GuestCall) => T | Promise<T>,
+  ): Promise<T> {
+    const call = new GuestCall(job, this.#start.spec.limits, {
+      ask: (capability, fn, args) => this.#ask(job, context, capability, fn, args),
+      deliver: (owner, hand) => this.#turns.take(owner, hand),
+      giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, job: owner }),
+    });
+    try {
+      const reply = enter(call);
+      return reply instanceof Promise ? await reply : reply;
+    } finally {
+      for (const line of call.end()) this.#outbox.push({ kind: 'log', ...line });
+      this.#memory.settle();
+      this.#boundMemory(job);
+    }
+  }
+
+  /** A guest's effect. Its drafts are normalized here, where they may be parsed. */
+  async #ask(
+    job: number,
+    context: NormalizeContext,
+    capability: WaitingImport,
+    fn: string,
+    args: readonly string[],
+  ): Promise<GuestReply> {
+    this.#boundMemory(job);
+    const { limits } = this.#start.spec;
+    try {
+      const isPublish = capability === 'bus';
+      const events = isPublish ? readDrafts(args[0] ?? '', { ...context, eventType: null }, limits) : [];
+      const answer = await this.#effect({
+        capability,
+        fn,
+        args: isPublish ? [] : args,
+        source: context.source,
+        run: null,
+        events,
+      });
+      return answer.kind === 'ok' ? { kind: 'ok', json: answer.output } : answer;
+    } catch (error) {
+      const code = error instanceof GtpackError ? error.code : 'effect_failed';
+      return { kind: 'problem', problem: { code, message: errorMessage(error), retryable: false } };
+    }
+  }
+
+  #boundMemory(job: number): void {
+    const detail = this.#memory.excess();
+    if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, job });
+  }
+
+  #giveUp(loss: CellLoss): void {
+    this.#outbox.push({ kind: 'give_up', loss });
   }
 
   #poolOf(provider: string): InstancePool {

@@ -1,4 +1,10 @@
-import { PLUGIN_PACKAGE, PLUGIN_VERSION, type PluginExport } from '../contract.ts';
+import {
+  PLUGIN_PACKAGE,
+  PLUGIN_VERSION,
+  type PluginExport,
+  WAITING_FUNCTIONS,
+  type WaitingImport,
+} from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import { readGuestProblem } from './guest-problem.ts';
 import {
@@ -81,31 +87,19 @@ class ComponentInstance implements PluginInstance {
     this.#memories = memories;
   }
 
-  call(name: PluginExport, input: string, operation?: string): GuestReply {
+  call(name: PluginExport, input: string, operation?: string): GuestReply | Promise<GuestReply> {
     const entry = (this.#exports[interfaceName(name)] as Record<string, unknown> | undefined)?.[name];
     if (typeof entry !== 'function') {
       throw new GtpackError('guest_export_missing', `The component exports no ${interfaceName(name)}.`);
     }
+    const texts = operation === undefined ? [input] : [operation, input];
     let reply: unknown;
     try {
-      reply = operation === undefined ? entry(input) : entry(operation, input);
+      reply = entry(...texts);
     } catch (thrown) {
-      // The glue throws the error side of a result as the bare record; a trap and the glue's own faults are Errors.
-      if (thrown instanceof Error) throw thrown;
-      const problem = readGuestProblem(thrown);
-      if (problem !== undefined) return { kind: 'problem', problem };
-      throw new GtpackError(
-        'guest_output_invalid',
-        'The component returned neither text nor a problem with a code in snake_case and a message.',
-      );
+      return problemOrThrow(thrown);
     }
-    if (typeof reply !== 'string' || reply.length > MAX_REPLY_BYTES) {
-      throw new GtpackError(
-        'guest_output_invalid',
-        `The component returned no text of at most ${MAX_REPLY_BYTES} bytes.`,
-      );
-    }
-    return { kind: 'ok', json: reply };
+    return reply instanceof Promise ? reply.then(replyOf, problemOrThrow) : replyOf(reply);
   }
 
   memoryBytes(): number {
@@ -115,15 +109,48 @@ class ComponentInstance implements PluginInstance {
   }
 }
 
+/** The glue throws the error side of a result as the bare record; a trap and the glue's own faults are Errors. */
+function problemOrThrow(thrown: unknown): GuestReply {
+  if (thrown instanceof Error) throw thrown;
+  const problem = readGuestProblem(thrown);
+  if (problem !== undefined) return { kind: 'problem', problem };
+  throw new GtpackError(
+    'guest_output_invalid',
+    'The component returned neither text nor a problem with a code in snake_case and a message.',
+  );
+}
+
+function replyOf(reply: unknown): GuestReply {
+  if (typeof reply === 'string' && reply.length <= MAX_REPLY_BYTES) return { kind: 'ok', json: reply };
+  throw new GtpackError(
+    'guest_output_invalid',
+    `The component returned no text of at most ${MAX_REPLY_BYTES} bytes.`,
+  );
+}
+
 function interfaceName(name: string): string {
   return `${PLUGIN_PACKAGE}/${name}@${PLUGIN_VERSION}`;
 }
 
 /** The glue asks for imports by their names without versions; which version it is was checked when the pack was read. */
-function linked({ config, log }: GuestImports): Record<string, unknown> {
+function linked({ config, log, waiting, ask }: GuestImports): Record<string, unknown> {
   // `types` holds no function; glue may ask for the interface all the same.
   const table: Record<string, unknown> = { [`${PLUGIN_PACKAGE}/types`]: {} };
   if (config !== undefined) table[`${PLUGIN_PACKAGE}/config`] = { get: config };
   if (log !== undefined) table[`${PLUGIN_PACKAGE}/log`] = { write: log };
+  for (const capability of waiting) {
+    table[`${PLUGIN_PACKAGE}/${capability}`] = Object.fromEntries(
+      WAITING_FUNCTIONS[capability].map((fn) => [fn, waitingFunction(capability, fn, ask)]),
+    );
+  }
   return table;
+}
+
+/** The glue takes what is thrown for the error side of the result. */
+function waitingFunction(capability: WaitingImport, fn: string, ask: GuestImports['ask']): unknown {
+  return async (...args: unknown[]) => {
+    const reply = await ask(capability, fn, args.map(String));
+    if (reply.kind === 'problem') throw reply.problem;
+    return reply.json;
+  };
 }

@@ -1,7 +1,8 @@
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { HttpMetadata } from '../event/event.ts';
+import type { Json } from '../event/json.ts';
 import { eventBounds, type JsonBounds, parseBoundedJson } from '../event/json-bounds.ts';
-import { type EventIds, type NormalizeContext, normalizeDrafts } from '../event/normalize.ts';
+import { type EventIds, type EventText, type NormalizeContext, normalizeDrafts } from '../event/normalize.ts';
 import { MAX_REPLY_BYTES } from './plugin.ts';
 import type { CellLimits, HttpAnswer, IngestRequest, JobResult, Tick } from './protocol.ts';
 
@@ -59,28 +60,50 @@ export function tickContext(provider: string, tick: Tick, { hex }: EventIds): No
   };
 }
 
+export function invokeContext(provider: string, ids: EventIds): NormalizeContext {
+  return { source: provider, eventType: null, receivedAt: Date.now(), ids };
+}
+
+/**
+ * The drafts that a guest publishes, parsed once, as events ready for the bus.
+ * @throws GtpackError `guest_output_invalid`, and what normalizing throws
+ */
+export function readDrafts(json: string, context: NormalizeContext, limits: CellLimits): EventText[] {
+  const drafts = parse(json, limits, 'The list of drafts');
+  return normalizeDrafts(drafts, { ...context, receivedAt: Date.now() }, draftBounds(limits));
+}
+
 /**
  * A guest's outcome, parsed once, as events ready for the bus.
  * @throws GtpackError `guest_output_invalid` for an outcome of another shape, and what normalizing throws
  */
 export function readOutcome(json: string, context: NormalizeContext, limits: CellLimits): JobResult {
+  const outcome = asOutcome(parse(json, limits, 'The outcome'));
+  const events = normalizeDrafts(outcome.events ?? [], context, draftBounds(limits));
+  const { response } = outcome;
+  return response === undefined || response === null
+    ? { kind: 'events', events }
+    : { kind: 'events', events, answer: readAnswer(response) };
+}
+
+function draftBounds(limits: CellLimits): JsonBounds & { readonly maxDrafts: number } {
+  return { ...eventBounds(limits), maxDrafts: limits.maxDraftsPerCall };
+}
+
+function parse(json: string, limits: CellLimits, what: string): Json {
   const bounds: JsonBounds = {
     maxBytes: MAX_REPLY_BYTES,
     // An outcome wraps its payloads in an object, a list and a draft.
     maxDepth: limits.maxJsonDepth + 3,
     maxElements: limits.maxJsonElements,
   };
-  const outcome = parseOutcome(json, bounds);
-  const events = normalizeDrafts(outcome.events ?? [], context, {
-    maxBytes: limits.maxEventBytes,
-    maxDepth: limits.maxJsonDepth,
-    maxElements: limits.maxJsonElements,
-    maxDrafts: limits.maxDraftsPerCall,
-  });
-  const { response } = outcome;
-  return response === undefined || response === null
-    ? { kind: 'events', events }
-    : { kind: 'events', events, answer: readAnswer(response) };
+  try {
+    return parseBoundedJson(json, bounds, what);
+  } catch (error) {
+    // A provider passes its request's body on, so this is the sender's doing more often than the provider's.
+    if (error instanceof GtpackError && error.code === 'json_too_many_elements') throw error;
+    throw invalid(errorMessage(error));
+  }
 }
 
 /**
@@ -101,15 +124,7 @@ interface Outcome {
   readonly response?: unknown;
 }
 
-function parseOutcome(json: string, bounds: JsonBounds): Outcome {
-  let outcome: unknown;
-  try {
-    outcome = parseBoundedJson(json, bounds, 'The outcome');
-  } catch (error) {
-    // A provider passes its request's body on, so this is the sender's doing more often than the provider's.
-    if (error instanceof GtpackError && error.code === 'json_too_many_elements') throw error;
-    throw invalid(errorMessage(error));
-  }
+function asOutcome(outcome: Json): Outcome {
   if (typeof outcome !== 'object' || outcome === null || Array.isArray(outcome)) {
     throw invalid('The outcome is no JSON object with the keys events and response.');
   }
@@ -120,7 +135,7 @@ function parseOutcome(json: string, bounds: JsonBounds): Outcome {
       );
     }
   }
-  return outcome;
+  return outcome as Outcome;
 }
 
 function readAnswer(response: unknown): HttpAnswer {

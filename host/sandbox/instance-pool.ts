@@ -1,27 +1,24 @@
-import type { LogLevel, PluginExport } from '../contract.ts';
+import { isWaitingImport, type PluginExport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
+import type { GuestCall } from './guest-call.ts';
 import type { GuestImports, GuestReply, PluginInstance, PluginModule } from './plugin.ts';
-import type { CellLimits, ProviderSpec } from './protocol.ts';
+import type { ProviderSpec } from './protocol.ts';
+import type { TenantMemory } from './tenant-memory.ts';
 import type { Watch } from './watch.ts';
 
 export interface PoolHost {
   readonly watch: Watch;
-  readonly limits: CellLimits;
-  readonly log: (source: string, level: LogLevel, message: string) => void;
+  readonly memory: TenantMemory;
 }
 
-interface LogLine {
-  readonly level: LogLevel;
-  readonly message: string;
+/** Which call an instance serves; its host functions count against that one. */
+interface Occupant {
+  call: GuestCall;
 }
 
-/**
- * The call that an instance serves, and what it logs. Lines are kept until the guest has been left: a guest may call in at
- * the very end of its thread's stack, and an overflow in the middle of sending would leave the sender's state half done.
- */
 interface Lease {
   readonly instance: PluginInstance;
-  readonly lines: LogLine[];
+  readonly occupant: Occupant;
 }
 
 /** An idle instance that grew past this share of its bound starts anew: some runtimes never give memory back. */
@@ -30,130 +27,144 @@ const RECYCLE_BYTES = 32 * 1024 * 1024;
 const UNSEEN_BYTES = 64 * 1024 * 1024;
 
 /**
- * The instances of one provider. An instance serves one call at a time. It is used again after a reply, also after the
- * guest's own typed error, and dropped after anything else.
+ * The instances of one provider. An instance serves one call at a time, suspended or not. It is used again after a reply,
+ * also after the guest's own typed error, and dropped after anything else. Calls that no instance has room for wait.
  */
 export class InstancePool {
   readonly #provider: ProviderSpec;
   readonly #module: PluginModule;
   readonly #host: PoolHost;
   readonly #idle: Lease[] = [];
-  #droppedBytes = 0;
+  readonly #busy = new Set<Lease>();
+  readonly #queue: (() => void)[] = [];
 
   constructor(provider: ProviderSpec, module: PluginModule, host: PoolHost) {
     this.#provider = provider;
     this.#module = module;
     this.#host = host;
+    host.memory.add(this);
   }
 
   /**
-   * @param job whose call it is, for the watch
-   * @throws GtpackError `guest_export_missing`, `guest_trap`, `guest_output_invalid`
+   * @param call whose effects and log lines count against it
+   * @throws GtpackError `guest_export_missing`, `guest_trap`, `guest_output_invalid`; or rejects with it, for a guest that
+   *   may wait
    */
-  call(job: number, name: PluginExport, input: string, operation?: string): GuestReply {
+  call(
+    call: GuestCall,
+    name: PluginExport,
+    input: string,
+    operation?: string,
+  ): GuestReply | Promise<GuestReply> {
     if (!this.#provider.exports.includes(name)) {
       throw new GtpackError('guest_export_missing', `The provider ${this.#provider.id} exports no ${name}.`);
     }
-    const lease = this.#idle.pop() ?? this.#instantiate(job);
-    let reply: GuestReply;
-    try {
-      reply = this.#enter(job, lease.lines, () => lease.instance.call(name, input, operation));
-    } catch (error) {
-      this.#droppedBytes += lease.instance.memoryBytes();
-      throw error;
-    }
-    const bytes = lease.instance.memoryBytes();
-    if (bytes <= RECYCLE_BYTES) this.#idle.push(lease);
-    else this.#droppedBytes += bytes;
-    return reply;
+    if (this.#idle.length > 0 || this.#mayGrow()) return this.#serve(call, name, input, operation);
+    return new Promise<void>((resolve) => this.#queue.push(resolve)).then(() =>
+      this.#serve(call, name, input, operation),
+    );
+  }
+
+  /** Makes the first instance, so that a plugin that cannot start is found when its cell opens. */
+  prepare(call: GuestCall): void {
+    this.#idle.push(this.#instantiate(call));
+  }
+
+  /** Of all instances, as they are now. */
+  memoryBytes(): number {
+    let total = 0;
+    for (const { instance } of this.#idle) total += instance.memoryBytes();
+    for (const { instance } of this.#busy) total += instance.memoryBytes();
+    return total;
   }
 
   /** Gives up the idle instances. @returns whether there were any */
   dropIdle(): boolean {
-    this.#droppedBytes += this.memoryBytes();
-    return this.#idle.splice(0).length > 0;
+    const dropped = this.#idle.splice(0);
+    for (const { instance } of dropped) this.#host.memory.dropped(instance.memoryBytes());
+    return dropped.length > 0;
   }
 
-  /** Makes the first instance, so that a plugin that cannot start is found when its cell opens. */
-  prepare(job: number): void {
-    this.#idle.push(this.#instantiate(job));
+  /** A tenant always gets one instance of each provider; more of them as its memory allows. */
+  #mayGrow(): boolean {
+    return this.#busy.size === 0 || this.#host.memory.hasRoomFor(this.#instanceBytes());
   }
 
-  /** Of all idle instances together; between calls, that is all instances. */
-  memoryBytes(): number {
-    return this.#idle.reduce((total, { instance }) => total + instance.memoryBytes(), 0);
+  /** What one more will take at least: as much as those that are there. */
+  #instanceBytes(): number {
+    return this.memoryBytes() / Math.max(1, this.#idle.length + this.#busy.size);
   }
 
-  /** Of instances that were given up since the last `collected`: held until the garbage is collected. */
-  get droppedBytes(): number {
-    return this.#droppedBytes;
-  }
-
-  collected(): void {
-    this.#droppedBytes = 0;
-  }
-
-  #instantiate(job: number): Lease {
-    const lines: LogLine[] = [];
+  #serve(
+    call: GuestCall,
+    name: PluginExport,
+    input: string,
+    operation: string | undefined,
+  ): GuestReply | Promise<GuestReply> {
+    const lease = this.#idle.pop() ?? this.#instantiate(call);
+    lease.occupant.call = call;
+    this.#busy.add(lease);
+    let reply: GuestReply | Promise<GuestReply>;
     try {
-      return {
-        instance: this.#enter(job, lines, () => this.#module.instantiate(this.#imports(lines))),
-        lines,
-      };
+      reply = this.#host.watch.guard(call.job, () => lease.instance.call(name, input, operation));
     } catch (error) {
-      this.#droppedBytes += UNSEEN_BYTES;
-      throw error;
+      this.#release(lease, false);
+      throw this.#coded(error);
+    }
+    if (reply instanceof Promise) return this.#whenDone(lease, reply);
+    this.#release(lease, true);
+    return reply;
+  }
+
+  async #whenDone(lease: Lease, pending: Promise<GuestReply>): Promise<GuestReply> {
+    try {
+      const reply = await pending;
+      this.#release(lease, true);
+      return reply;
+    } catch (error) {
+      this.#release(lease, false);
+      throw this.#coded(error);
     }
   }
 
-  /** Runs guest code under the watch, and passes on what it logged. */
-  #enter<T>(job: number, lines: LogLine[], work: () => T): T {
+  #release(lease: Lease, healthy: boolean): void {
+    this.#busy.delete(lease);
+    const bytes = lease.instance.memoryBytes();
+    // Past the tenant's total a waiting call gets a fresh instance, which has not grown yet.
+    if (healthy && bytes <= RECYCLE_BYTES && this.#host.memory.hasRoomFor(bytes)) this.#idle.push(lease);
+    else this.#host.memory.dropped(bytes);
+    this.#queue.shift()?.();
+  }
+
+  #instantiate(call: GuestCall): Lease {
+    const occupant: Occupant = { call };
     try {
-      return this.#host.watch.guard(job, work);
+      const instance = this.#host.watch.guard(call.job, () =>
+        this.#module.instantiate(this.#imports(occupant)),
+      );
+      return { instance, occupant };
     } catch (error) {
-      throw error instanceof GtpackError ? error : this.#trap(error);
-    } finally {
-      for (const { level, message } of lines.splice(0)) this.#host.log(this.#provider.id, level, message);
+      this.#host.memory.dropped(UNSEEN_BYTES);
+      throw this.#coded(error);
     }
   }
 
-  /** Only what the provider was granted; see DESIGN section 6: no grant, no function linked. */
-  #imports(lines: LogLine[]): GuestImports {
-    const { imports, config } = this.#provider;
+  /** Only what the provider was granted: no grant, no function linked. */
+  #imports(occupant: Occupant): GuestImports {
+    const { id, imports, config } = this.#provider;
     return {
       ...(imports.includes('config') ? { config: () => config } : {}),
-      ...(imports.includes('log') ? { log: (level, message) => this.#log(lines, level, message) } : {}),
+      ...(imports.includes('log') ? { log: (level, message) => occupant.call.log(id, level, message) } : {}),
+      waiting: imports.filter(isWaitingImport),
+      ask: (capability, fn, args) => occupant.call.ask(capability, fn, args),
     };
   }
 
-  #log(lines: LogLine[], level: LogLevel, message: string): void {
-    const { maxLogLinesPerCall, maxLogLineBytes } = this.#host.limits;
-    const left = maxLogLinesPerCall - lines.length;
-    if (left === 1) {
-      lines.push({
-        level: 'warn',
-        message: `${maxLogLinesPerCall} lines in one call: further lines are dropped.`,
-      });
-    } else if (left > 1) {
-      lines.push({ level, message: cutToBytes(message, maxLogLineBytes) });
-    }
+  #coded(error: unknown): GtpackError {
+    if (error instanceof GtpackError) return error;
+    const detail = errorMessage(error).slice(0, 500).replace(/\.$/, '');
+    return new GtpackError('guest_trap', `The provider ${this.#provider.id} trapped: ${detail}.`, {
+      cause: error,
+    });
   }
-
-  #trap(error: unknown): GtpackError {
-    return new GtpackError(
-      'guest_trap',
-      `The provider ${this.#provider.id} trapped: ${errorMessage(error).slice(0, 500).replace(/\.$/, '')}.`,
-      { cause: error },
-    );
-  }
-}
-
-/** Cut between characters, so that it is well-formed Unicode of at most `maxBytes` of UTF-8. */
-function cutToBytes(text: string, maxBytes: number): string {
-  const bytes = Buffer.from(text.slice(0, maxBytes));
-  if (bytes.length <= maxBytes) return bytes.toString();
-  let end = maxBytes;
-  // A byte of the form 10xxxxxx goes on with a character.
-  while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
-  return bytes.toString('utf8', 0, end);
 }

@@ -1,17 +1,22 @@
 /**
- * Collects what is to be sent and sends it once an event loop turn, so that a hop carries batches under load and costs
- * a lone message nothing but that turn.
+ * Collects what is to be sent and sends it once an event loop turn, or when so much waits, so that a hop carries batches
+ * under load and costs a lone message nothing but that turn.
  */
 export class Outbox<T> {
   #waiting: T[] = [];
   readonly #send: (batch: T[]) => void;
+  readonly #most: number;
 
-  constructor(send: (batch: T[]) => void) {
+  /** @param most messages a batch; default: as many as one turn brings */
+  constructor(send: (batch: T[]) => void, most = Number.POSITIVE_INFINITY) {
     this.#send = send;
+    this.#most = most;
   }
 
   push(message: T): void {
-    if (this.#waiting.push(message) === 1) setImmediate(() => this.flush());
+    const waiting = this.#waiting.push(message);
+    if (waiting >= this.#most) this.flush();
+    else if (waiting === 1) setImmediate(() => this.flush());
   }
 
   flush(): void {

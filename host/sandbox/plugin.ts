@@ -1,8 +1,8 @@
-import type { GuestProblem, LogLevel, PluginExport } from '../contract.ts';
+import type { GuestProblem, LogLevel, PluginExport, WaitingImport } from '../contract.ts';
 
 /**
  * What a plugin is to the cell, whichever kind it is. Data crosses as one JSON text a call. An instance serves one call
- * at a time; the pool sees to that and to disposal.
+ * at a time, also while it is suspended; the pool sees to that and to disposal.
  */
 export interface PluginModule {
   /** Runs guest code: initializers and start functions. @throws whatever the guest's start threw */
@@ -12,10 +12,11 @@ export interface PluginModule {
 /** One instantiated guest. */
 export interface PluginInstance {
   /**
-   * `operation` is given for `invoke` only. Any throw means that the instance must be dropped: a trap, a lie about its
-   * memory, or an exception that is not the guest's own typed error.
+   * `operation` is given for `invoke` only. A promise comes from a guest that is linked with a function that waits. Any
+   * throw or rejection means that the instance must be dropped: a trap, a lie about its memory, or an exception that is
+   * not the guest's own typed error.
    */
-  call(name: PluginExport, input: string, operation?: string): GuestReply;
+  call(name: PluginExport, input: string, operation?: string): GuestReply | Promise<GuestReply>;
   /** Sum of the actual sizes of its linear memories. */
   memoryBytes(): number;
 }
@@ -28,6 +29,10 @@ export type GuestReply =
 export interface GuestImports {
   readonly config?: () => string;
   readonly log?: (level: LogLevel, message: string) => void;
+  /** Interfaces whose functions suspend the guest until the broker answers; none for most guests. */
+  readonly waiting: readonly WaitingImport[];
+  /** Asks the broker. Resolves always, and never in the turn in which it was called. */
+  readonly ask: (capability: WaitingImport, fn: string, args: readonly string[]) => Promise<GuestReply>;
 }
 
 /** What a guest's reply may be long. */

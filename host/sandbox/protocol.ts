@@ -1,4 +1,4 @@
-import type { GuestProblem, LogLevel, PluginExport, PluginImport } from '../contract.ts';
+import type { GuestProblem, LogLevel, PluginExport, PluginImport, WaitingImport } from '../contract.ts';
 import type { Problem } from '../errors.ts';
 
 /**
@@ -38,6 +38,8 @@ export type CellReport =
   | { readonly kind: 'job_done'; readonly id: number; readonly result: JobResult }
   | { readonly kind: 'effect'; readonly call: number; readonly effect: Effect }
   /** A flow answers the webhook that waits for this event. */
+  /** A guest is out of the cell's hands, and the cell has to end for it. */
+  | { readonly kind: 'give_up'; readonly loss: CellLoss }
   | { readonly kind: 'respond'; readonly eventId: string; readonly answer: HttpAnswer }
   /** `source` is a provider's id or `flow:<name>`. */
   | { readonly kind: 'log'; readonly source: string; readonly level: LogLevel; readonly message: string };
@@ -52,7 +54,7 @@ export interface CellStart {
 
 /** Why a cell is gone. */
 export interface CellLoss {
-  readonly reason: 'overrun' | 'crash' | 'open_failed' | 'stopped';
+  readonly reason: 'overrun' | 'memory' | 'crash' | 'open_failed' | 'stopped';
   readonly detail: string;
   /** The job whose code was running: its sender gets the error, all others of the cell are redelivered. */
   readonly job: number | null;
@@ -72,6 +74,8 @@ export interface CellSpec {
 export interface CellLimits {
   readonly cpuSliceMs: number;
   readonly callWallMs: number;
+  /** Of a call that may wait on effects; past it every effect is answered with a problem. */
+  readonly effectCallWallMs: number;
   readonly maxTenantMemoryBytes: number;
   readonly maxEventBytes: number;
   readonly maxJsonDepth: number;
@@ -200,12 +204,15 @@ export interface HttpAnswer {
 
 /** Something a run or a guest asks of the broker. */
 export interface Effect {
-  readonly capability: 'bus.publish';
-  readonly provider: string | null;
+  readonly capability: WaitingImport;
+  /** As in sdk/wit: `send`, `publish`. */
+  readonly fn: string;
+  /** What the guest passed, bounded in length, not parsed. */
+  readonly args: readonly string[];
+  /** The bundle's provider, or `flow:<name>` for a node of a flow. */
+  readonly source: string;
   readonly run: EffectRun | null;
-  /** JSON text, made by the cell. */
-  readonly input: string;
-  /** Events to publish, for `bus.publish`. */
+  /** For `bus.publish`: the drafts as the cell normalized them. */
   readonly events: readonly NormalizedEvent[];
 }
 

@@ -25,8 +25,8 @@ export interface SandboxOptions {
   readonly maxCellsPerHost: number;
   /** Calls of one tenant that may wait or run at a time. */
   readonly maxQueuedCalls: number;
-  /** Performs an effect; resolves with a typed answer, never rejects. */
-  readonly onEffect: (tenant: TenantId, effect: Effect) => Promise<EffectAnswer>;
+  /** Performs an effect; resolves with a typed answer, never rejects. The signal aborts when the cell is gone. */
+  readonly onEffect: (tenant: TenantId, effect: Effect, signal: AbortSignal) => Promise<EffectAnswer>;
   readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
   readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
   /** Flows of a cell that opened which cannot run. */
@@ -44,6 +44,7 @@ interface LiveCell {
   readonly tenant: Tenant;
   readonly host: CellHostProcess;
   readonly jobs: Map<number, PendingJob>;
+  readonly gone: AbortController;
   readonly opened: {
     readonly promise: Promise<readonly Problem[]>;
     readonly resolve: (problems: readonly Problem[]) => void;
@@ -151,7 +152,14 @@ export class Sandbox {
     const host = this.#hostWithRoom();
     const opened = Promise.withResolvers<readonly Problem[]>();
     opened.promise.catch(() => undefined);
-    const cell: LiveCell = { id: this.#nextCell, tenant, host, jobs: new Map(), opened };
+    const cell: LiveCell = {
+      id: this.#nextCell,
+      tenant,
+      host,
+      jobs: new Map(),
+      gone: new AbortController(),
+      opened,
+    };
     this.#nextCell += 1;
     this.#cells.set(cell.id, cell);
     this.#hosts.get(host)?.add(cell);
@@ -218,11 +226,15 @@ export class Sandbox {
         this.#settle(cell, report.id, report.result);
         break;
       case 'effect':
-        void this.#options.onEffect(tenant, report.effect).then((answer) => {
+        void this.#options.onEffect(tenant, report.effect, cell.gone.signal).then((answer) => {
           if (this.#cells.get(cell.id) === cell) {
             cell.host.send(cell.id, { kind: 'effect_answer', call: report.call, answer });
           }
         });
+        break;
+      case 'give_up':
+        cell.host.control({ kind: 'close', cell: cell.id });
+        this.#lost(cell, report.loss);
         break;
       case 'respond':
         this.#options.onRespond(tenant, report.eventId, report.answer);
@@ -268,14 +280,20 @@ export class Sandbox {
   }
 
   #forget(cell: LiveCell): void {
+    cell.gone.abort();
     this.#cells.delete(cell.id);
     this.#hosts.get(cell.host)?.delete(cell);
     if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
   }
 }
 
+const GUILTY_CODES: Partial<Record<CellLoss['reason'], ErrorCode>> = {
+  overrun: 'guest_timeout',
+  memory: 'guest_memory_exceeded',
+};
+
 function guiltyError({ reason, detail }: CellLoss): GtpackError {
-  return new GtpackError(reason === 'overrun' ? 'guest_timeout' : 'guest_trap', detail);
+  return new GtpackError(GUILTY_CODES[reason] ?? 'guest_trap', detail);
 }
 
 /** Where it is known whose doing it was, the others are told apart from those that may have done it themselves. */

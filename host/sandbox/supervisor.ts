@@ -112,13 +112,16 @@ export class Supervisor {
     // Closed while its modules were compiled.
     if (this.#cells.get(cell) !== opening) return;
     const worker = this.#spares.pop() ?? this.#startWorker();
-    this.#fillSpares();
     const supervised = new SupervisedCell(worker, spec.limits, LOOK_EVERY_MS);
     // As much again as the tenant's total may be garbage.
     const maxBytes = CELL_BYTES + 2 * spec.limits.maxTenantMemoryBytes;
     this.#cells.set(cell, { phase: 'running', supervised, maxBytes });
     worker.removeAllListeners();
-    worker.on('message', (reports: CellReport[]) => this.#reports.push(cell, reports));
+    worker.on('message', (reports: CellReport[]) => {
+      // Now that the cell works: starting a thread beside it would slow its opening.
+      this.#fillSpares();
+      this.#reports.push(cell, reports);
+    });
     worker.on('error', (error) => this.#crashed(cell, supervised, errorMessage(error)));
     worker.on('exit', (code) => this.#crashed(cell, supervised, `The cell's thread ended with ${code}.`));
     worker.postMessage({ spec, modules, watch: supervised.watch } satisfies CellStart);

@@ -5,6 +5,21 @@ import { basename, join } from 'node:path';
 import { entryUrl } from '../entry.ts';
 import { GtpackError } from '../errors.ts';
 
+/**
+ * The functions of a component that suspend it, and the exports that may be suspended: all of them, if any function waits.
+ * Names as jco takes them: `package/interface@version#function`. A component where nothing waits is bound without it.
+ */
+export interface ComponentWaits {
+  readonly imports: readonly string[];
+  readonly exports: readonly string[];
+}
+
+/** What the transpiling process is sent. */
+export interface TranspileRequest {
+  readonly wasm: Uint8Array;
+  readonly waits: ComponentWaits;
+}
+
 /** What the transpiling process answers. */
 export type TranspileReply =
   | { readonly kind: 'ok'; readonly files: Readonly<Record<string, Uint8Array>> }
@@ -42,13 +57,14 @@ export class Transpiler {
    * @param digest of the component's bytes, hex
    * @throws GtpackError `plugin_invalid`
    */
-  async transpile(digest: string, wasm: Uint8Array): Promise<TranspiledComponent> {
-    const folder = join(this.#options.cacheDir, `${digest}-jco${this.#options.version}`);
-    return (await readCached(folder)) ?? this.#make(folder, wasm);
+  async transpile(digest: string, wasm: Uint8Array, waits: ComponentWaits): Promise<TranspiledComponent> {
+    const mode = waits.imports.length === 0 ? 'sync' : 'suspending';
+    const folder = join(this.#options.cacheDir, `${digest}-jco${this.#options.version}-${mode}`);
+    return (await readCached(folder)) ?? this.#make(folder, { wasm, waits });
   }
 
-  async #make(folder: string, wasm: Uint8Array): Promise<TranspiledComponent> {
-    const reply = await this.#run(wasm);
+  async #make(folder: string, request: TranspileRequest): Promise<TranspiledComponent> {
+    const reply = await this.#run(request);
     if (reply.kind === 'failed') {
       throw new GtpackError(
         'plugin_invalid',
@@ -70,7 +86,7 @@ export class Transpiler {
     return made;
   }
 
-  #run(wasm: Uint8Array): Promise<TranspileReply> {
+  #run(request: TranspileRequest): Promise<TranspileReply> {
     const { wallMs, memoryBytes } = this.#options;
     return new Promise((resolve, reject) => {
       const child = fork(entryUrl('transpile'), [], {
@@ -93,7 +109,7 @@ export class Transpiler {
           ),
         );
       });
-      child.send(wasm, () => undefined);
+      child.send(request, () => undefined);
     });
   }
 }

@@ -24,14 +24,23 @@ export class Watch {
 
   /** Runs one stretch of guest code on behalf of a job. Stretches do not nest. */
   guard<T>(job: number, stretch: () => T): T {
-    Atomics.add(this.#words, STRETCH, 1);
-    // Job ids wrap at 2^30, so that no id is negative or the word for idle.
-    Atomics.store(this.#words, RUNNING, job + 1);
+    this.enter(job);
     try {
       return stretch();
     } finally {
-      Atomics.store(this.#words, RUNNING, IDLE);
+      this.leave();
     }
+  }
+
+  /** Begins a stretch that no function encloses: a suspended guest that goes on. */
+  enter(job: number): void {
+    Atomics.add(this.#words, STRETCH, 1);
+    // Job ids wrap at 2^30, so that no id is negative or the word for idle.
+    Atomics.store(this.#words, RUNNING, job + 1);
+  }
+
+  leave(): void {
+    Atomics.store(this.#words, RUNNING, IDLE);
   }
 
   /** What runs now: the number of the stretch and its job. */

@@ -1,4 +1,5 @@
 import { codeOf, type ProviderCode } from '../../host/deploy/provider-code.ts';
+import { NO_GRANTS } from '../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 import { readPack } from '../../host/pack/read-pack.ts';
 import { jcoVersion } from '../../host/sandbox/jco-version.ts';
@@ -17,8 +18,8 @@ export async function openProvider(file: string, cacheDir: string): Promise<Prov
     wallMs: DEFAULT_LIMITS.transpileWallMs,
     memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
   });
-  const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: {} };
-  return codeOf(binding, pack, provider, transpiler);
+  const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: {}, grants: NO_GRANTS };
+  return codeOf(binding, pack, provider, { transpiler, bundleFile: file });
 }
 
 /** What ingress makes of a webhook that autocannon sends. */

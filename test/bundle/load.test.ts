@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadBundle } from '../../host/bundle/load.ts';
+import { NO_GRANTS } from '../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 
 const GOLDEN = 'test/golden/bundle';
@@ -57,6 +58,7 @@ describe('a bundle', () => {
               line: 2,
               enabled: true,
               config: {},
+              grants: NO_GRANTS,
             },
             {
               id: 'events-timer',
@@ -64,6 +66,7 @@ describe('a bundle', () => {
               line: 4,
               enabled: true,
               config: {},
+              grants: NO_GRANTS,
             },
           ],
           flows: [],
@@ -112,6 +115,7 @@ tenants:
         line: 9,
         enabled: false,
         config: { list: [1, 'x', null, { a: true }] },
+        grants: NO_GRANTS,
       },
     ]);
     expect(acme?.flows).toEqual([join(dir, 'flows/a.ygtc'), join(dir, 'flows/b.ygtc')]);

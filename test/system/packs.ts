@@ -17,6 +17,7 @@ const SOURCES = {
   'echo-as': 'test/guests/echo-as',
   'echo-ts': 'test/guests/echo-ts',
   misbehaving: 'test/guests/misbehaving',
+  outbound: 'test/guests/outbound',
 } as const;
 
 export type PackName = keyof typeof SOURCES;

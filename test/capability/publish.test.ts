@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import type { Bus, EventMessage, JournalEntry } from '../../host/bus/bus.ts';
+import { Broker } from '../../host/capability/broker.ts';
+import { PublishCapability } from '../../host/capability/publish.ts';
+import { parseTenantId } from '../../host/event/names.ts';
+import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
+import type { Effect } from '../../host/sandbox/protocol.ts';
+
+const tenant = parseTenantId('alpha');
+const { signal } = new AbortController();
+
+function brokerWith(grants: Grants) {
+  const published: { tenant: string; messages: readonly EventMessage[]; journal: readonly JournalEntry[] }[] =
+    [];
+  const bus: Pick<Bus, 'publish'> = {
+    publish: async (to, messages, journal = []) => {
+      published.push({ tenant: to, messages, journal });
+      return messages.map(({ id }) => ({ id, duplicate: false }));
+    },
+  };
+  const broker = new Broker({
+    capabilities: [new PublishCapability(bus)],
+    grantsOf: (of, source) => (of === tenant && source === 'orders' ? grants : NO_GRANTS),
+  });
+  return { broker, published };
+}
+
+function publishing(types: readonly string[], source = 'orders', run: Effect['run'] = null): Effect {
+  const events = types.map((type, n) => ({ id: `e${n}`, type, json: '{}' }));
+  return { capability: 'bus', fn: 'publish', args: [], source, run, events };
+}
+
+test('granted types are published, in the tenant of the caller', async () => {
+  const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['order.*', 'audit.>'] } });
+  const answer = await broker.perform(tenant, publishing(['order.paid', 'audit.a.b']), signal);
+  expect(answer).toEqual({ kind: 'ok', output: '{"ids":["e0","e1"]}' });
+  expect(published).toMatchObject([
+    { tenant: 'alpha', messages: [{ type: 'order.paid' }, { type: 'audit.a.b' }] },
+  ]);
+});
+
+test.each(['order', 'order.a.b', 'other', 'audit'])(
+  '%s is denied with the line that would grant it, and nothing is published',
+  async (type) => {
+    const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['order.*', 'audit.>'] } });
+    const answer = await broker.perform(tenant, publishing(['order.paid', type]), signal);
+    expect(answer).toMatchObject({
+      kind: 'problem',
+      problem: {
+        code: 'capability_denied',
+        message: expect.stringContaining(`bus: { publish: ["${type}"] }`),
+        retryable: false,
+      },
+    });
+    expect(published).toEqual([]);
+  },
+);
+
+test('no grant denies everything', async () => {
+  const { broker, published } = brokerWith(NO_GRANTS);
+  expect(await broker.perform(tenant, publishing(['order.paid']), signal)).toMatchObject({
+    problem: { code: 'capability_denied' },
+  });
+  expect(published).toEqual([]);
+});
+
+test.each(['>', '*', 'order.*', 'order.result', 'a'.repeat(10_000), ''])(
+  'the type %j reaches no subject, whatever the grant',
+  async (type) => {
+    const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['>'] } });
+    expect(await broker.perform(tenant, publishing([type]), signal)).toMatchObject({
+      problem: { code: 'event_type_invalid' },
+    });
+    expect(published).toEqual([]);
+  },
+);
+
+test("a flow publishes any type, and its run's journal goes with the events", async () => {
+  const { broker, published } = brokerWith(NO_GRANTS);
+  const run = { runId: 'r1', flow: 'f', node: 'n', journal: [{ ordinal: 0, entry: '{}' }] };
+  expect(await broker.perform(tenant, publishing(['any.type'], 'flow:f', run), signal)).toMatchObject({
+    kind: 'ok',
+  });
+  expect(published).toMatchObject([{ journal: [{ runId: 'r1', ordinal: 0, entry: '{}' }] }]);
+});
+
+test('what this host does not offer is denied', async () => {
+  const { broker } = brokerWith(NO_GRANTS);
+  const effect: Effect = {
+    capability: 'http',
+    fn: 'send',
+    args: ['{}'],
+    source: 'orders',
+    run: null,
+    events: [],
+  };
+  expect(await broker.perform(tenant, effect, signal)).toMatchObject({
+    problem: { code: 'capability_denied' },
+  });
+});
