@@ -62,11 +62,12 @@ export class HttpCapability implements Capability {
     if (grants.http === null) throw nothingGranted(source);
     const scope: Scope = { tenant, source, grant: grants.http };
     const request = parseRequest(text, scope.grant);
-    const response = await this.#counted(scope, (hold) =>
-      this.#deadlines.run(request.timeoutMs, signal, (deadline) =>
+    const response = await this.#counted(scope, (hold) => {
+      hold(request.body?.length ?? 0);
+      return this.#deadlines.run(request.timeoutMs, signal, (deadline) =>
         this.#send(scope, request, hold, deadline),
-      ),
-    );
+      );
+    });
     return { kind: 'ok', json: responseJson(response) };
   }
 

