@@ -51,6 +51,7 @@ async function assemble(
   const broker = new Broker({
     capabilities: [new PublishCapability(bus), new HttpCapability()],
     grantsOf: (tenant, source) => grants.get(`${tenant}/${source}`) ?? NO_GRANTS,
+    onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
   });
   const sandbox = new Sandbox({
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,

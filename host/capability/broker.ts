@@ -9,6 +9,8 @@ export interface BrokerOptions {
   readonly capabilities: readonly Capability[];
   /** What the bundle grants; the empty value for what it does not name. */
   readonly grantsOf: (tenant: TenantId, source: string) => Grants;
+  /** Hears of what was denied, with the grant that would allow it: that is for the operator, not for the guest. */
+  readonly onDenied: (tenant: TenantId, source: string, message: string) => void;
 }
 
 /**
@@ -18,8 +20,10 @@ export interface BrokerOptions {
 export class Broker {
   readonly #capabilities: ReadonlyMap<string, Capability>;
   readonly #grantsOf: BrokerOptions['grantsOf'];
+  readonly #onDenied: BrokerOptions['onDenied'];
 
-  constructor({ capabilities, grantsOf }: BrokerOptions) {
+  constructor({ capabilities, grantsOf, onDenied }: BrokerOptions) {
+    this.#onDenied = onDenied;
     this.#capabilities = new Map(capabilities.map((capability) => [capability.name, capability]));
     this.#grantsOf = grantsOf;
   }
@@ -36,6 +40,9 @@ export class Broker {
       const answer = await capability.perform({ tenant, source, grants, fn, args, events, journal, signal });
       return answer.kind === 'ok' ? { kind: 'ok', output: answer.json } : answer;
     } catch (error) {
+      if (error instanceof GtpackError && error.code === 'capability_denied') {
+        this.#onDenied(tenant, source, error.message);
+      }
       return { kind: 'problem', problem: problemOf(error) };
     }
   }
@@ -47,7 +54,8 @@ export class Broker {
 
 function problemOf(error: unknown): Extract<EffectAnswer, { kind: 'problem' }>['problem'] {
   if (error instanceof GtpackError) {
-    return { code: error.code, message: error.message, retryable: error.retryable };
+    const [{ message }] = error.problems;
+    return { code: error.code, message, retryable: error.retryable };
   }
   return { code: 'effect_failed', message: 'The effect failed inside the host.', retryable: true };
 }

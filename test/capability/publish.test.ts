@@ -18,11 +18,13 @@ function brokerWith(grants: Grants) {
       return messages.map(({ id }) => ({ id, duplicate: false }));
     },
   };
+  const denied: string[] = [];
   const broker = new Broker({
+    onDenied: (of, source, message) => denied.push(`${of} ${source} ${message}`),
     capabilities: [new PublishCapability(bus)],
     grantsOf: (of, source) => (of === tenant && source === 'orders' ? grants : NO_GRANTS),
   });
-  return { broker, published };
+  return { broker, published, denied };
 }
 
 function publishing(types: readonly string[], source = 'orders', run: Effect['run'] = null): Effect {
@@ -40,19 +42,24 @@ test('granted types are published, in the tenant of the caller', async () => {
 });
 
 test.each(['order', 'order.a.b', 'other', 'audit'])(
-  '%s is denied with the line that would grant it, and nothing is published',
+  '%s is denied, nothing is published, and the operator reads the line that would grant it',
   async (type) => {
-    const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['order.*', 'audit.>'] } });
+    const { broker, published, denied } = brokerWith({
+      ...NO_GRANTS,
+      bus: { publish: ['order.*', 'audit.>'] },
+    });
     const answer = await broker.perform(tenant, publishing(['order.paid', type]), signal);
     expect(answer).toMatchObject({
       kind: 'problem',
       problem: {
         code: 'capability_denied',
-        message: expect.stringContaining(`bus: { publish: ["${type}"] }`),
+        message: `The provider orders may not publish events of the type ${type}.`,
         retryable: false,
       },
     });
     expect(published).toEqual([]);
+    expect(denied).toEqual([expect.stringContaining(`alpha orders The provider orders may not`)]);
+    expect(denied[0]).toContain(`bus: { publish: ["${type}"] }`);
   },
 );
 

@@ -55,14 +55,17 @@ test('a provider reaches what its bundle granted, through the host, and publishe
   await stop();
 });
 
-test('what it was not granted gets it a problem with the grant that would allow it, and is not asked', async () => {
-  const { host, bus, stop } = await startHere(await bundle(granted()));
+test('what it was not granted gets it a problem, is not asked, and the operator reads the grant that would allow it', async () => {
+  const { host, bus, lines, stop } = await startHere(await bundle(granted()));
   await send(host.url, { url: 'http://localhost:1/' });
   const answered = await bus.until((seen) => seen.find(({ type }) => type === 'outbound.answered'));
   expect(answered?.json.payload.err).toMatchObject({
     code: 'capability_denied',
-    message: expect.stringContaining('http://localhost:1'),
+    message: expect.not.stringContaining('grants'),
   });
+  expect(lines.map(({ message }) => message)).toContainEqual(
+    expect.stringContaining('hosts: ["http://localhost:1"'),
+  );
   expect(asked).toEqual([]);
   await stop();
 });
