@@ -6,8 +6,11 @@ import { SupervisedCell } from './supervised-cell.ts';
 
 const HEARTBEAT_MS = 500;
 const LOOK_EVERY_MS = 25;
-/** A thread that is told to end does so within milliseconds, unless V8 compiles for it: that is not interrupted. */
-const END_WITHIN_MS = 2000;
+/**
+ * A thread that is told to end does so within milliseconds, unless V8 compiles for it: that is not interrupted. Looks, not
+ * a timer: on a machine that is busy this thread may come to its timers before it comes to the news.
+ */
+const END_WITHIN_LOOKS = 120;
 const MiB = 1024 * 1024;
 /** Node, the modules, and threads that are spare. */
 const OWN_BYTES = 512 * MiB;
@@ -46,6 +49,8 @@ export class Supervisor {
   readonly #modules = new Map<string, Promise<WebAssembly.Module>>();
   readonly #cells = new Map<number, Cell>();
   readonly #spares: Worker[] = [];
+  /** Threads that were told to end, and how often they were seen alive since. */
+  readonly #ending = new Map<Worker, number>();
   readonly #reports: CellOutbox<CellReport>;
   readonly #heartbeat: NodeJS.Timeout;
   readonly #looking: NodeJS.Timeout;
@@ -159,6 +164,7 @@ export class Supervisor {
 
   #look(): void {
     this.#boundMemory();
+    this.#awaitEnds();
     for (const [id, cell] of this.#cells) {
       if (cell.phase !== 'running') continue;
       void cell.supervised.look().then((verdict) => {
@@ -183,11 +189,16 @@ export class Supervisor {
 
   /** Ends a cell's thread, or, where it does not end, all of them: nothing bounds what it goes on to use. */
   #end(worker: Worker): void {
-    const patience = setTimeout(
-      () => this.#options.abandon(`A thread did not end within ${END_WITHIN_MS} ms.`),
-      END_WITHIN_MS,
-    );
-    void worker.terminate().finally(() => clearTimeout(patience));
+    this.#ending.set(worker, 0);
+    void worker.terminate().finally(() => this.#ending.delete(worker));
+  }
+
+  #awaitEnds(): void {
+    for (const [worker, looks] of this.#ending) {
+      this.#ending.set(worker, looks + 1);
+      if (looks < END_WITHIN_LOOKS) continue;
+      this.#options.abandon(`A thread did not end within ${END_WITHIN_LOOKS * LOOK_EVERY_MS} ms.`);
+    }
   }
 
   #crashed(id: number, supervised: SupervisedCell, detail: string): void {
