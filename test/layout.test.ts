@@ -19,6 +19,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['capability'],
   ['bundle'],
   ['pack', 'grant', 'sandbox', 'bus', 'interop'],
+  ['written'],
   ['event'],
   ['contract.ts', 'entry.ts', 'limits.ts', 'wasm-reader.ts', 'yaml.ts'],
   ['errors.ts', 'webassembly.d.ts'],

@@ -4,9 +4,9 @@ import type { Json } from '../event/json.ts';
 import { type EnvName, parseEnvName } from '../event/names.ts';
 import { grantsShape } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
+import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
-import { duration, fault, mapping, path, size, text } from './readers.ts';
 
 /**
  * The bundle as people write it. Paths are relative to the folder of the bundle file; absolute ones and `..` are the

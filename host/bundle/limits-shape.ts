@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
-import { count, duration, size } from './readers.ts';
+import { count, duration, size } from '../written/readers.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
 import { errorMessage, GtpackError } from '../errors.ts';
+import { count, mapping, text } from '../written/readers.ts';
 import { parseYamlShape, readYaml } from '../yaml.ts';
-import { count, mapping, text } from './readers.ts';
 import { readTextFile } from './text-file.ts';
 
 /** What was approved for one provider of one tenant. */

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { PluginImport } from '../contract.ts';
-import { closedObject } from '../yaml.ts';
+import { mapping } from '../written/readers.ts';
 import { type HttpGrant, httpGrantShape, parseHttpGrant } from './http-grant.ts';
 import { type PublishGrant, publishGrantShape } from './publish-grant.ts';
 
@@ -13,7 +13,7 @@ export interface Grants {
 export const NO_GRANTS: Grants = Object.freeze({ http: null, bus: null });
 
 /** `grants` as people write it. */
-export const grantsShape = closedObject({
+export const grantsShape = mapping({
   http: httpGrantShape.optional(),
   bus: publishGrantShape.optional(),
 });

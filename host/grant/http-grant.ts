@@ -1,8 +1,7 @@
 import * as z from 'zod';
-import { closedObject } from '../yaml.ts';
+import { count, duration, Fault, fault, mapping, size, text } from '../written/readers.ts';
 import { type Address, type Network, networkHolds, readNetwork } from './address.ts';
 import { ORIGIN_FORM, type OriginPattern, originMatches, readOriginPattern } from './origin-pattern.ts';
-import { count, duration, Fault, fault, size, text } from './written.ts';
 
 const MAX_ENTRIES = 100;
 const KiB = 1024;
@@ -26,16 +25,16 @@ const REFUSED_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
  * An entry of `hosts` is `[SCHEME://]HOST[:PORT]`. It means https and the scheme's own port unless it says otherwise; the
  * host may be `*.NAME` for every name below NAME, or `*` for any, and the port `*` for any.
  */
-export const httpGrantShape = closedObject({
+export const httpGrantShape = mapping({
   hosts: list(text(ORIGIN_FORM, readOriginPattern), 'a list of hosts'),
   methods: list(text('a method in capitals, such as "POST",', readMethod), 'a list of methods').optional(),
   networks: list(
     text('a network such as "10.0.0.0/8" or "fd00::/8"', readWrittenNetwork),
     'a list of networks',
   ).optional(),
-  timeout: duration('1ms', '5m').optional(),
-  max_request: size('0B', '16MiB').optional(),
-  max_response: size('0B', '16MiB').optional(),
+  timeout: duration(1, 5 * 60_000).optional(),
+  max_request: size(0, 16 * KiB * KiB).optional(),
+  max_response: size(0, 16 * KiB * KiB).optional(),
   redirects: count(0, 10).optional(),
 });
 

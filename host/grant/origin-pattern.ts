@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { quoted } from '../event/names.ts';
-import { Fault } from './written.ts';
+import { Fault } from '../written/readers.ts';
 
 /** One entry of a grant's `hosts`: a scheme, a host and a port, each checked against what is dialled. */
 export interface OriginPattern {

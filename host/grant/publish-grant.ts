@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { closedObject } from '../yaml.ts';
+import { fault, mapping, text } from '../written/readers.ts';
 
 /** Event types that a provider may publish, as patterns: `*` is one token, a final `>` the rest. */
 export interface PublishGrant {
@@ -9,14 +9,15 @@ export interface PublishGrant {
 const MAX_PATTERNS = 100;
 const TOKEN = /^(?:[a-z0-9_-]+|\*)$/;
 
-export const publishGrantShape = closedObject({
+export const publishGrantShape = mapping({
   publish: z
     .array(
-      z.string().refine(isPattern, {
-        error: 'An event type was expected, such as "order.created", "order.*" or "order.>".',
-      }),
+      text('an event type such as "order.created", "order.*" or "order.>"', (pattern) =>
+        isPattern(pattern) ? pattern : undefined,
+      ),
+      { error: (issue) => fault('a list of event types', issue.input) },
     )
-    .max(MAX_PATTERNS),
+    .max(MAX_PATTERNS, { error: `At most ${MAX_PATTERNS} event types were expected.` }),
 });
 
 function isPattern(text: string): boolean {

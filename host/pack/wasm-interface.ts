@@ -1,4 +1,5 @@
 import { GtpackError } from '../errors.ts';
+import { eachSection, SectionFault, type SectionReader } from '../wasm-reader.ts';
 
 /**
  * What a WebAssembly binary imports and exports, read from its sections without compiling it: the bytes are a
@@ -41,8 +42,6 @@ export type ExternKind =
   | 'component'
   | 'value';
 
-const MAX_NAMES = 10_000;
-const MAX_NAME_BYTES = 1024;
 const MAGIC = '\0asm';
 const CORE_VERSION = 1;
 const COMPONENT_VERSION = 0x0001_000d;
@@ -71,94 +70,6 @@ export function readWasmInterface(bytes: Uint8Array, file: string): WasmInterfac
     throw new GtpackError('plugin_invalid', `The WebAssembly ${kind} cannot be read: ${error.message}.`, {
       file,
     });
-  }
-}
-
-class SectionFault extends Error {
-  override readonly name = 'SectionFault';
-}
-
-/** Reads numbers and names from a part of the binary, and never past its end. */
-class SectionReader {
-  readonly #bytes: Uint8Array;
-  #position: number;
-  readonly #end: number;
-
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#bytes = bytes;
-    this.#position = start;
-    this.#end = end;
-  }
-
-  get done(): boolean {
-    return this.#position >= this.#end;
-  }
-
-  byte(): number {
-    const value = this.#position < this.#end ? this.#bytes[this.#position] : undefined;
-    if (value === undefined) throw new SectionFault(`it ends in the middle, at byte ${this.#position}`);
-    this.#position += 1;
-    return value;
-  }
-
-  /** LEB128, unsigned, 32 bits. */
-  u32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        if (value > 0xffff_ffff) break;
-        return value;
-      }
-    }
-    throw new SectionFault(`there is a number of more than 32 bits before byte ${this.#position}`);
-  }
-
-  /** A number whose value does not matter, of up to 64 bits. */
-  skipNumber(): void {
-    for (let length = 0; length < 10; length += 1) if (this.byte() < 0x80) return;
-    throw new SectionFault(`there is a number of more than 64 bits before byte ${this.#position}`);
-  }
-
-  count(): number {
-    const count = this.u32();
-    if (count > MAX_NAMES)
-      throw new SectionFault(`a section has ${count} names; at most ${MAX_NAMES} are read`);
-    return count;
-  }
-
-  name(): string {
-    const length = this.u32();
-    if (length > MAX_NAME_BYTES)
-      throw new SectionFault(`a name is ${length} bytes long; at most ${MAX_NAME_BYTES} are read`);
-    const part = this.part(length);
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-        part.#bytes.subarray(part.#position, part.#end),
-      );
-    } catch {
-      throw new SectionFault(`the name before byte ${this.#position} is not UTF-8`);
-    }
-  }
-
-  /** The next `length` bytes, which are passed over here. */
-  part(length: number): SectionReader {
-    const start = this.#position;
-    if (start + length > this.#end)
-      throw new SectionFault(`what starts at byte ${start} is longer than what holds it`);
-    this.#position = start + length;
-    return new SectionReader(this.#bytes, start, start + length);
-  }
-}
-
-/** Calls `read` for each section of the outermost level. */
-function eachSection(bytes: Uint8Array, read: (id: number, section: SectionReader) => void): void {
-  const reader = new SectionReader(bytes, 8, bytes.length);
-  while (!reader.done) {
-    const id = reader.byte();
-    const section = reader.part(reader.u32());
-    read(id, section);
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { formatDuration, parseDurationMs } from '../../host/bundle/duration.ts';
 import { parseListenAddress } from '../../host/bundle/listen-address.ts';
-import { formatSize, parseSizeBytes } from '../../host/bundle/size.ts';
+import { formatDuration, parseDurationMs } from '../../host/written/duration.ts';
+import { formatSize, parseSizeBytes } from '../../host/written/size.ts';
 
 describe('a duration', () => {
   test.each([

@@ -44,7 +44,7 @@ describe('a grant of HTTP', () => {
 
   const hosts = { hosts: ['a.test'] };
   const refused: readonly (readonly [title: string, written: unknown, message: string])[] = [
-    ['nothing', null, 'expected object'],
+    ['nothing', null, 'a mapping was expected; null came.'],
     ['no hosts', {}, 'a list of hosts was expected; nothing came.'],
     ['an empty list of hosts', { hosts: [] }, '1 to 100 entries'],
     ['one host that is no list', { hosts: 'a.test' }, 'a list of hosts was expected; "a.test" came.'],

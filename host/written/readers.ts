@@ -17,15 +17,25 @@ export function mapping<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<
   });
 }
 
-/** A text that `read` understands. */
-export function text<T>(expected: string, read: (text: string) => T | undefined): z.ZodType<T> {
+/** A text that `read` understands, or a reason why it does not; undefined says no more than what was expected. */
+export function text<T>(expected: string, read: (text: string) => T | Fault | undefined): z.ZodType<T> {
   const error = (issue: { readonly input?: unknown }) => fault(expected, issue.input);
   return z.string({ error }).transform((value, context) => {
     const result = read(value);
-    if (result !== undefined) return result;
-    context.addIssue({ code: 'custom', message: fault(expected, value), input: value });
+    if (result !== undefined && !(result instanceof Fault)) return result;
+    const message = result instanceof Fault ? result.message : fault(expected, value);
+    context.addIssue({ code: 'custom', message, input: value });
     return z.NEVER;
   });
+}
+
+/** Why a text is refused, where more can be said than what was expected. */
+export class Fault {
+  readonly message: string;
+
+  constructor(message: string) {
+    this.message = message;
+  }
 }
 
 export function fault(expected: string, input: unknown): string {
