@@ -11,6 +11,7 @@ import type { TenantId } from './event/names.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
 import { NO_GRANTS } from './grant/grants.ts';
+import { failedAnswer } from './ingress/answer.ts';
 import { Emitter } from './ingress/emitter.ts';
 import { createDirectory, openIngress } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
@@ -102,7 +103,13 @@ async function assemble(
     random: Math.random,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
-    onEventDone: (tenant, eventId) => ingress.eventDone(tenant, eventId),
+    onEventDone: (tenant, eventId, reason) => {
+      if (reason !== null) {
+        log.error({ tenant }, `The event ${eventId} is in the dead letters: ${reason}`);
+        ingress.respond(tenant, eventId, failedAnswer(eventId));
+      }
+      ingress.eventDone(tenant, eventId);
+    },
   });
   opened.defer(async () => {
     await dispatcher.stop(0);

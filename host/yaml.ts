@@ -8,6 +8,7 @@ import {
   LineCounter,
   parseDocument,
   visit,
+  type YAMLError,
 } from 'yaml';
 import * as z from 'zod';
 import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
@@ -65,7 +66,7 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
   const [first, ...rest] = [...document.errors, ...document.warnings].map(
     (error): Problem => ({
       code: 'yaml_invalid',
-      message: `${error.message}.`,
+      message: faultText(error),
       file,
       ...place(error.pos[0]),
     }),
@@ -114,6 +115,12 @@ function tooManyAliases(file: string, place: Place): GtpackError {
     file,
     ...place,
   });
+}
+
+function faultText({ code, message }: YAMLError): string {
+  return code === 'MULTIPLE_DOCS'
+    ? 'The file holds more than one YAML document; one is read.'
+    : `${message}.`;
 }
 
 function aliasesOf(document: Document): Alias[] {

@@ -20,8 +20,11 @@ export interface DispatcherOptions {
   readonly random: () => number;
   /** A settlement that was not stored; its event comes again at the next start. */
   readonly onSettleError: (tenant: TenantId, error: unknown) => void;
-  /** Every run of the event is over and settled: nobody will answer its webhook any more. */
-  readonly onEventDone?: (tenant: TenantId, eventId: string) => void;
+  /**
+   * Every run of the event is over and settled: nobody will answer its webhook any more.
+   * @param reason why it is in the dead letters; null if it is not
+   */
+  readonly onEventDone?: (tenant: TenantId, eventId: string, reason: string | null) => void;
   /** Events of one tenant between delivery and settlement. Default 256. */
   readonly maxInFlight?: number;
 }
@@ -197,7 +200,9 @@ class TenantDispatch {
       const consumer = await this.#consumer.promise;
       if (this.#abandoned) return;
       await consumer.settle(settled);
-      if (settled.kind !== 'nak') this.#options.onEventDone?.(this.#tenant, settled.delivery.id);
+      if (settled.kind === 'nak') return;
+      const reason = settled.kind === 'dead' ? settled.reason : null;
+      this.#options.onEventDone?.(this.#tenant, settled.delivery.id, reason);
     } catch (error) {
       this.#options.onSettleError(this.#tenant, error);
     }

@@ -65,3 +65,13 @@ export function checkedHeaders(answer: HttpAnswer): [name: string, value: string
 function invalid(what: string): GtpackError {
   return new GtpackError('answer_invalid', `The answer made for this request ${what}.`);
 }
+
+/** The answer to a webhook whose flow is over and answered nothing: it failed for good, or its cell was ended. */
+export function failedAnswer(eventId: string): HttpAnswer {
+  const message = `A flow failed; the event ${eventId} is kept in the dead letters.`;
+  return {
+    status: 500,
+    headers: { 'content-type': 'application/json; charset=utf-8' },
+    body: JSON.stringify({ code: 'flow_failed', message }),
+  };
+}

@@ -217,7 +217,7 @@ function parseEnvelope(reply: string): GuestReply {
   }
   throw new GtpackError(
     'guest_output_invalid',
-    'The plugin returned neither {"ok":…} nor {"err":{"code","message","retryable"}}.',
+    'The plugin returned neither {"ok":…} nor {"err":{"code","message","retryable"}} with a code in snake_case of at most 64 characters.',
   );
 }
 

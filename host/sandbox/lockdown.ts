@@ -11,20 +11,26 @@ const CELL_LIBRARIES = [
   '@jitl/quickjs-wasmfile-release-sync',
 ];
 
-function permissionFlags(): string[] {
-  const readable = new Set([hostFolder]);
-  for (const library of CELL_LIBRARIES) readable.add(nodeModulesOf(library));
+/** Node's permission model, with nothing allowed but to read the host's own code and where these libraries lie. */
+function readingOnly(libraries: readonly string[]): string[] {
+  const readable = new Set([hostFolder, ...libraries.map(nodeModulesOf)]);
   return [
     '--permission',
+    ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
+    '--disable-warning=SecurityWarning',
+    '--disable-warning=ExperimentalWarning',
+  ];
+}
+
+function cellHostFlags(): string[] {
+  return [
+    ...readingOnly(CELL_LIBRARIES),
     '--allow-worker',
     // For cells to give back the memory of instances that they dropped.
     '--expose-gc',
     // V8 asks whether it has been interrupted only when a function's budget is used up. With the default of 13 million a
     // loop around `memory.fill` of 32 MiB ran on for minutes after its thread was told to end; with this one, 0.2 s.
     '--wasm-tiering-budget=30000',
-    ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
-    '--disable-warning=SecurityWarning',
-    '--disable-warning=ExperimentalWarning',
   ];
 }
 
@@ -53,8 +59,28 @@ function nodeModulesOf(library: string): string {
  */
 export const LOCKED_DOWN = {
   cwd: hostFolder,
-  execArgv: permissionFlags(),
+  execArgv: cellHostFlags(),
   env: {},
   serialization: 'advanced',
   stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
 } satisfies ForkOptions;
+
+/**
+ * How the process that transpiles one component is started: as a cell host is, but with the addons that it loads. The
+ * component is a stranger's, and the transpiler that reads it is a large program.
+ */
+export function lockedDownTranspiler(maxHeapBytes: number) {
+  return {
+    cwd: hostFolder,
+    execArgv: [
+      ...readingOnly(['@bytecodealliance/jco-transpile']),
+      // Its WASI shim has a thread, and its minifier, which is not used, is loaded with it.
+      '--allow-worker',
+      '--allow-addons',
+      `--max-old-space-size=${Math.floor(maxHeapBytes / 1024 / 1024)}`,
+    ],
+    env: {},
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  } satisfies ForkOptions;
+}

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { basename, join } from 'node:path';
 import { entryUrl } from '../entry.ts';
 import { GtpackError } from '../errors.ts';
+import { lockedDownTranspiler } from './lockdown.ts';
 
 /**
  * The functions of a component that suspend it, and the exports that may be suspended: all of them, if any function waits.
@@ -89,12 +90,7 @@ export class Transpiler {
   #run(request: TranspileRequest): Promise<TranspileReply> {
     const { wallMs, memoryBytes } = this.#options;
     return new Promise((resolve, reject) => {
-      const child = fork(entryUrl('transpile'), [], {
-        execArgv: [`--max-old-space-size=${Math.floor(memoryBytes / 1024 / 1024)}`],
-        env: {},
-        serialization: 'advanced',
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      });
+      const child = fork(entryUrl('transpile'), [], lockedDownTranspiler(memoryBytes));
       const deadline = setTimeout(() => child.kill('SIGKILL'), wallMs);
       child.once('message', resolve);
       child.once('error', (cause) =>

@@ -74,17 +74,23 @@ describe('the sender of a webhook', () => {
     expect((await bus.result(answer.json.id)).json).toMatchObject({ status: 'ok', flow: 'after' });
   });
 
-  test('gets 202 where the flow’s cell had to be ended, as soon as nobody is left to answer', async () => {
+  test('gets 500 where the flow’s cell had to be ended, as soon as nobody is left to answer, and the operator reads why', async () => {
     // A built-in function that asks nobody whether it should stop.
     const endless = 'Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)';
-    const { url, bus } = await startHere(
+    const { url, bus, lines } = await startHere(
       await writeBundle(
         tenantsBundle({ demo: { flows: { after: answerAfter(endless) } } }, { responseTimeout: '600s' }),
       ),
     );
     const answer = await post(webhook(url, 'demo', 'order.created'), {});
-    expect(answer.status).toBe(202);
-    expect((await bus.deadLetter(answer.json.id)).json.reason).toContain('guest_timeout');
+    expect(answer.status).toBe(500);
+    expect(answer.json.code).toBe('flow_failed');
+    const id = answer.headers.get('gtpack-event-id') ?? '';
+    const { reason } = (await bus.deadLetter(id)).json;
+    expect(reason).toContain('guest_timeout');
+    expect(lines.map(({ message }) => message)).toContain(
+      `The event ${id} is in the dead letters: ${reason}`,
+    );
   });
 
   test('learns that the flow failed, and nothing of its inside', async () => {

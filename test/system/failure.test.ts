@@ -136,7 +136,7 @@ describe('a provider that fails', () => {
           502,
           {
             "code": "guest_output_invalid",
-            "message": "The plugin returned neither {"ok":…} nor {"err":{"code","message","retryable"}}.",
+            "message": "The plugin returned neither {"ok":…} nor {"err":{"code","message","retryable"}} with a code in snake_case of at most 64 characters.",
           },
         ],
         "LIE": [
