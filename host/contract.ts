@@ -41,3 +41,22 @@ export interface GuestProblem {
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * What an answer may not set: the hop-by-hop fields (RFC 9110, section 7.6.1) and the length are the server's, and a
+ * cookie would be shared by all tenants of this address.
+ */
+export const HOST_ANSWER_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'set-cookie',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'gtpack-event-id',
+]);

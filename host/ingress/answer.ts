@@ -1,3 +1,4 @@
+import { HOST_ANSWER_HEADERS } from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import type { HttpAnswer } from '../sandbox/protocol.ts';
@@ -8,25 +9,6 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const MAX_HEADERS = 64;
 const MAX_HEADER_CHARACTERS = 16 * 1024;
 const MAX_BODY_BYTES = 1024 * 1024;
-
-/**
- * What an answer may not set: the hop-by-hop fields (RFC 9110, section 7.6.1) and the length are the server's, and a
- * cookie would be shared by all tenants of this address.
- */
-const REFUSED: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'date',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'gtpack-event-id',
-]);
 
 /**
  * Checks the answer that a guest or a flow made for a sender.
@@ -47,7 +29,7 @@ export function checkedHeaders(answer: HttpAnswer): [name: string, value: string
   for (const [name, value] of Object.entries(answer.headers)) {
     const key = name.toLowerCase();
     if (!TOKEN.test(name)) throw invalid(`has a header named ${quoted(name)}, which is no header name`);
-    if (REFUSED.has(key)) throw invalid(`sets the header ${key}, which is the host's to set`);
+    if (HOST_ANSWER_HEADERS.has(key)) throw invalid(`sets the header ${key}, which is the host's to set`);
     if (seen.has(key)) throw invalid(`sets the header ${key} twice`);
     if (typeof value !== 'string' || !VALUE.test(value)) {
       throw invalid(`has a header ${key} whose value holds a character that no header value may hold`);

@@ -428,6 +428,7 @@ describe('http_response', () => {
     ['{ status: "{{ event.payload.name }}" }', 'from 200 to 599'],
     ['{ headers: { x-a: "a\\r\\nset-cookie: b" } }', 'visible ASCII'],
     ['{ headers: { Content-Length: "5" } }', 'the host sets this header'],
+    ['{ headers: { Set-Cookie: "a=b" } }', 'the host sets this header'],
     ['{ status: 204, body: x }', 'has no body'],
   ])('%s is refused, and the sender gets 500', async (config, message) => {
     const h = harness();

@@ -1,3 +1,4 @@
+import { HOST_ANSWER_HEADERS } from '../../contract.ts';
 import { GtpackError } from '../../errors.ts';
 import type { Json, JsonObject } from '../../event/json.ts';
 import type { HttpResponseNode } from '../flow.ts';
@@ -6,17 +7,6 @@ import type { CompiledNode, NodeTools } from './node.ts';
 
 /** Visible ASCII, spaces and tabs: what every server sends unchanged. A line break would begin another header. */
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
-/** Headers that say where the message ends or what becomes of the connection: the host's own to set. */
-const HOST_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'date',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 /** Answers that have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -66,7 +56,7 @@ function checkHeaders(headers: JsonObject): Record<string, string> {
       );
     }
     const lower = name.toLowerCase();
-    if (HOST_HEADERS.has(lower)) throw invalid(`headers.${name}: the host sets this header itself.`);
+    if (HOST_ANSWER_HEADERS.has(lower)) throw invalid(`headers.${name}: the host sets this header itself.`);
     return [lower, text];
   });
   return Object.fromEntries(checked);
