@@ -25,6 +25,9 @@ export type PluginImport = (typeof PLUGIN_IMPORTS)[number];
 export const WAITING_FUNCTIONS = {
   http: ['send'],
   bus: ['publish'],
+  timers: ['set', 'clear'],
+  state: ['get', 'set', 'delete'],
+  secrets: ['get'],
 } as const satisfies Partial<Record<PluginImport, readonly string[]>>;
 export type WaitingImport = keyof typeof WAITING_FUNCTIONS;
 

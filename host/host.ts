@@ -53,6 +53,8 @@ async function assemble(
     capabilities: [new PublishCapability(bus), new HttpCapability()],
     grantsOf: (tenant, source) => grants.get(`${tenant}/${source}`) ?? NO_GRANTS,
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
+    onPerformed: () => undefined,
+    monotonicMs: () => performance.now(),
   });
   const sandbox = new Sandbox({
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,

@@ -11,7 +11,30 @@ export interface BrokerOptions {
   readonly grantsOf: (tenant: TenantId, source: string) => Grants;
   /** Hears of what was denied, with the grant that would allow it: that is for the operator, not for the guest. */
   readonly onDenied: (tenant: TenantId, source: string, message: string) => void;
+  /** Hears of every effect once it is done, denied or failed. */
+  readonly onPerformed: (record: EffectRecord) => void;
+  /** Milliseconds, of a clock that only goes forward. */
+  readonly monotonicMs: () => number;
 }
+
+/** What the audit log says of an effect. */
+export interface EffectRecord {
+  readonly tenant: TenantId;
+  /** The bundle's provider, or `flow:<name>`. */
+  readonly source: string;
+  readonly runId: string | null;
+  readonly node: string | null;
+  readonly capability: string;
+  readonly fn: string;
+  /** What it reaches, as far as it came; empty where it was refused before that was known. */
+  readonly target: string;
+  readonly decision: 'done' | 'denied' | 'failed';
+  /** Why it was denied or failed, as in host/errors.ts. */
+  readonly code: string | null;
+  readonly durationMs: number;
+}
+
+const DENIED = 'capability_denied';
 
 /**
  * Performs what cells ask for, in the main process. It answers every effect, and never with more than a code, a message
@@ -19,36 +42,63 @@ export interface BrokerOptions {
  */
 export class Broker {
   readonly #capabilities: ReadonlyMap<string, Capability>;
-  readonly #grantsOf: BrokerOptions['grantsOf'];
-  readonly #onDenied: BrokerOptions['onDenied'];
+  readonly #options: BrokerOptions;
 
-  constructor({ capabilities, grantsOf, onDenied }: BrokerOptions) {
-    this.#onDenied = onDenied;
-    this.#capabilities = new Map(capabilities.map((capability) => [capability.name, capability]));
-    this.#grantsOf = grantsOf;
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#capabilities = new Map(options.capabilities.map((capability) => [capability.name, capability]));
   }
 
   async perform(tenant: TenantId, effect: Effect, signal: AbortSignal): Promise<EffectAnswer> {
-    const { capability: name, fn, args, source, events, run } = effect;
-    try {
-      const capability = this.#capabilities.get(name);
-      if (capability === undefined) {
-        throw new GtpackError('capability_denied', 'This host does not offer what was asked for.');
-      }
-      const journal = run === null ? [] : run.journal.map((entry) => ({ runId: run.runId, ...entry }));
-      const grants = this.#grantsOf(tenant, source);
-      const answer = await capability.perform({ tenant, source, grants, fn, args, events, journal, signal });
-      return answer.kind === 'ok' ? { kind: 'ok', output: answer.json } : answer;
-    } catch (error) {
-      if (error instanceof GtpackError && error.code === 'capability_denied') {
-        this.#onDenied(tenant, source, error.message);
-      }
-      return { kind: 'problem', problem: problemOf(error) };
-    }
+    const { capability, fn, source, run } = effect;
+    const { onPerformed, monotonicMs } = this.#options;
+    const startedAt = monotonicMs();
+    let target = '';
+    const answer = await this.#answer(tenant, effect, signal, (reached) => {
+      target = reached;
+    });
+    const code = answer.kind === 'ok' ? null : answer.problem.code;
+    onPerformed({
+      tenant,
+      source,
+      runId: run?.runId ?? null,
+      node: run?.node ?? null,
+      capability,
+      fn,
+      target,
+      decision: code === null ? 'done' : code === DENIED ? 'denied' : 'failed',
+      code,
+      durationMs: monotonicMs() - startedAt,
+    });
+    return answer;
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#capabilities.values()].map((capability) => capability.close()));
+  }
+
+  async #answer(
+    tenant: TenantId,
+    { capability: name, fn, args, source, events, run }: Effect,
+    signal: AbortSignal,
+    reaches: (target: string) => void,
+  ): Promise<EffectAnswer> {
+    try {
+      const capability = this.#capabilities.get(name);
+      if (capability === undefined) {
+        throw new GtpackError(DENIED, 'This host does not offer what was asked for.');
+      }
+      const journal = run === null ? [] : run.journal.map((entry) => ({ runId: run.runId, ...entry }));
+      const grants = this.#options.grantsOf(tenant, source);
+      const call = { tenant, source, grants, fn, args, events, journal, signal, reaches };
+      const answer = await capability.perform(call);
+      return answer.kind === 'ok' ? { kind: 'ok', output: answer.json } : answer;
+    } catch (error) {
+      if (error instanceof GtpackError && error.code === DENIED) {
+        this.#options.onDenied(tenant, source, error.message);
+      }
+      return { kind: 'problem', problem: problemOf(error) };
+    }
   }
 }
 

@@ -20,6 +20,8 @@ export interface CapabilityCall {
   readonly journal: readonly JournalEntry[];
   /** Aborts when the cell is gone. */
   readonly signal: AbortSignal;
+  /** Names what the call reaches, for the audit log: an origin, an event type, a key; never a body, a query or a secret. */
+  readonly reaches: (target: string) => void;
 }
 
 export type CapabilityAnswer =

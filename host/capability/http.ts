@@ -51,7 +51,15 @@ export class HttpCapability implements Capability {
     this.#client = new HttpClient(new Connector({ lookups, connections, ca: ca ?? null }));
   }
 
-  async perform({ tenant, source, grants, fn, args, signal }: CapabilityCall): Promise<CapabilityAnswer> {
+  async perform({
+    tenant,
+    source,
+    grants,
+    fn,
+    args,
+    signal,
+    reaches,
+  }: CapabilityCall): Promise<CapabilityAnswer> {
     const [text] = args;
     if (fn !== 'send' || text === undefined) {
       throw new GtpackError(
@@ -62,6 +70,8 @@ export class HttpCapability implements Capability {
     if (grants.http === null) throw nothingGranted(source);
     const scope: Scope = { tenant, source, grant: grants.http };
     const request = parseRequest(text, scope.grant);
+    // The path alone: a query may hold a secret of the guest's.
+    reaches(`${request.method} ${request.url.origin}${request.url.pathname}`);
     const response = await this.#counted(scope, (hold) => {
       hold(request.body?.length ?? 0);
       return this.#deadlines.run(request.timeoutMs, signal, (deadline) =>

@@ -6,6 +6,8 @@ import type { NormalizedEvent } from '../sandbox/protocol.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 
 const FLOW = 'flow:';
+/** Types that the audit log names of one call. */
+const SHOWN_TYPES = 16;
 
 /**
  * `bus.publish`: events of the caller's own tenant; the tenant is not the guest's to choose. A flow may publish any type,
@@ -19,8 +21,16 @@ export class PublishCapability implements Capability {
     this.#bus = bus;
   }
 
-  async perform({ tenant, source, grants, events, journal }: CapabilityCall): Promise<CapabilityAnswer> {
+  async perform({
+    tenant,
+    source,
+    grants,
+    events,
+    journal,
+    reaches,
+  }: CapabilityCall): Promise<CapabilityAnswer> {
     const messages = events.map(messageOf);
+    reaches([...new Set(messages.map(({ type }) => type))].slice(0, SHOWN_TYPES).join(' '));
     if (!source.startsWith(FLOW)) {
       for (const { type } of messages) {
         if (!allowsPublishing(grants.bus, type)) throw denied(source, type);

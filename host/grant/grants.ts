@@ -3,35 +3,66 @@ import type { PluginImport } from '../contract.ts';
 import { mapping } from '../written/readers.ts';
 import { type HttpGrant, httpGrantShape, parseHttpGrant } from './http-grant.ts';
 import { type PublishGrant, publishGrantShape } from './publish-grant.ts';
+import { type SecretsGrant, secretsGrantShape } from './secrets-grant.ts';
+import { parseStateGrant, type StateGrant, stateGrantShape } from './state-grant.ts';
+import { parseTimersGrant, type TimersGrant, timersGrantShape } from './timers-grant.ts';
 
 /** What a bundle grants one provider of one tenant. The empty value denies everything. */
 export interface Grants {
   readonly http: HttpGrant | null;
   readonly bus: PublishGrant | null;
+  readonly timers: TimersGrant | null;
+  readonly state: StateGrant | null;
+  readonly secrets: SecretsGrant | null;
 }
 
-export const NO_GRANTS: Grants = Object.freeze({ http: null, bus: null });
+export const NO_GRANTS: Grants = Object.freeze({
+  http: null,
+  bus: null,
+  timers: null,
+  state: null,
+  secrets: null,
+});
 
 /** `grants` as people write it. */
 export const grantsShape = mapping({
   http: httpGrantShape.optional(),
   bus: publishGrantShape.optional(),
+  timers: timersGrantShape.optional(),
+  state: stateGrantShape.optional(),
+  secrets: secretsGrantShape.optional(),
 });
 
 export function parseGrants(written: z.output<typeof grantsShape> | undefined): Grants {
+  const { http, bus, timers, state, secrets } = written ?? {};
   return {
-    http: written?.http === undefined ? null : parseHttpGrant(written.http),
-    bus: written?.bus ?? null,
+    http: http === undefined ? null : parseHttpGrant(http),
+    bus: bus ?? null,
+    timers: timers === undefined ? null : parseTimersGrant(timers),
+    state: state === undefined ? null : parseStateGrant(state),
+    secrets: secrets === undefined ? null : new Set(secrets),
   };
+}
+
+/** What an operator writes to grant a capability. */
+const EXAMPLES: Readonly<Record<keyof Grants, string>> = {
+  http: 'http: { hosts: ["api.example.com"] }',
+  bus: 'bus: { publish: ["order.created"] }',
+  timers: 'timers: { events: ["reminder.due"] }',
+  state: 'state: {}',
+  secrets: 'secrets: [API_KEY]',
+};
+
+function isGrantable(name: PluginImport): name is keyof Grants {
+  return Object.hasOwn(EXAMPLES, name);
 }
 
 /** Whether anything of a capability is granted, so that its functions are linked at all. */
 export function isGranted(grants: Grants, name: PluginImport): boolean {
-  return (name === 'http' || name === 'bus') && grants[name] !== null;
+  return isGrantable(name) && grants[name] !== null;
 }
 
 /** What an operator writes to grant a capability; undefined for those that this version cannot grant. */
 export function grantExample(name: PluginImport): string | undefined {
-  if (name === 'http') return 'http: { hosts: ["api.example.com"] }';
-  return name === 'bus' ? 'bus: { publish: ["order.created"] }' : undefined;
+  return isGrantable(name) ? EXAMPLES[name] : undefined;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Bus, EventMessage, JournalEntry } from '../../host/bus/bus.ts';
-import { Broker } from '../../host/capability/broker.ts';
+import { Broker, type EffectRecord } from '../../host/capability/broker.ts';
 import { PublishCapability } from '../../host/capability/publish.ts';
 import { parseTenantId } from '../../host/event/names.ts';
 import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
@@ -19,12 +19,15 @@ function brokerWith(grants: Grants) {
     },
   };
   const denied: string[] = [];
+  const records: EffectRecord[] = [];
   const broker = new Broker({
     onDenied: (of, source, message) => denied.push(`${of} ${source} ${message}`),
     capabilities: [new PublishCapability(bus)],
     grantsOf: (of, source) => (of === tenant && source === 'orders' ? grants : NO_GRANTS),
+    onPerformed: (record) => records.push(record),
+    monotonicMs: () => 0,
   });
-  return { broker, published, denied };
+  return { broker, published, denied, records };
 }
 
 function publishing(types: readonly string[], source = 'orders', run: Effect['run'] = null): Effect {
@@ -104,4 +107,16 @@ test('what this host does not offer is denied', async () => {
   expect(await broker.perform(tenant, effect, signal)).toMatchObject({
     problem: { code: 'capability_denied' },
   });
+});
+
+test('every publish is reported for the audit with its types, denied ones with the reason', async () => {
+  const { broker, records } = brokerWith({ ...NO_GRANTS, bus: { publish: ['order.*'] } });
+  const { signal } = new AbortController();
+  await broker.perform(tenant, publishing(['order.paid', 'order.paid', 'order.sent']), signal);
+  await broker.perform(tenant, publishing(['mail.sent']), signal);
+  const shared = { tenant, source: 'orders', runId: null, node: null, capability: 'bus', fn: 'publish' };
+  expect(records).toEqual([
+    { ...shared, target: 'order.paid order.sent', decision: 'done', code: null, durationMs: 0 },
+    { ...shared, target: 'mail.sent', decision: 'denied', code: 'capability_denied', durationMs: 0 },
+  ]);
 });

@@ -10,6 +10,7 @@ import { afterEach } from 'vitest';
 import { HttpCapability, type HttpCapabilityOptions } from '../../../host/capability/http.ts';
 import { GtpackError } from '../../../host/errors.ts';
 import { parseTenantId } from '../../../host/event/names.ts';
+import { NO_GRANTS } from '../../../host/grant/grants.ts';
 import { type HttpGrant, httpGrantShape, parseHttpGrant } from '../../../host/grant/http-grant.ts';
 
 /** Real servers on loopback, and a capability to reach them; all of them are gone after each test. */
@@ -113,12 +114,13 @@ export async function sendText(
   const answer = await capability.perform({
     tenant: parseTenantId(tenant),
     source,
-    grants: { http: allowed, bus: null },
+    grants: { ...NO_GRANTS, http: allowed },
     fn: 'send',
     args: [text],
     events: [],
     journal: [],
     signal,
+    reaches: () => undefined,
   });
   if (answer.kind === 'problem') throw new Error(answer.problem.message);
   return JSON.parse(answer.json) as Sent;

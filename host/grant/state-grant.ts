@@ -1,0 +1,35 @@
+import type * as z from 'zod';
+import { count, mapping, size } from '../written/readers.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/**
+ * `state` of a provider's grants, as people write it. `state: {}` grants it with the defaults.
+ *
+ *     state:
+ *       max_bytes: 1MiB     # keys and values together, as UTF-8; default 1MiB
+ *       max_value: 64KiB    # one value as JSON text; default 64KiB
+ *       max_keys: 1000      # default 1000
+ */
+export const stateGrantShape = mapping({
+  max_bytes: size(KiB, 1024 * MiB).optional(),
+  max_value: size(1, MiB).optional(),
+  max_keys: count(1, 1_000_000).optional(),
+});
+
+/** How much a provider may keep in its store of JSON values. */
+export interface StateGrant {
+  /** Keys and values together, as UTF-8. */
+  readonly maxBytes: number;
+  readonly maxValueBytes: number;
+  readonly maxKeys: number;
+}
+
+export function parseStateGrant(file: z.output<typeof stateGrantShape>): StateGrant {
+  return {
+    maxBytes: file.max_bytes ?? MiB,
+    maxValueBytes: file.max_value ?? 64 * KiB,
+    maxKeys: file.max_keys ?? 1000,
+  };
+}
