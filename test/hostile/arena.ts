@@ -9,21 +9,23 @@ import { GtpackError, type Problem } from '../../host/errors.ts';
 import { parseTenantId, type TenantId } from '../../host/event/names.ts';
 import type { Flow } from '../../host/flow/flow.ts';
 import { loadScriptWasm } from '../../host/flow/script/script-wasm.ts';
-import { parseGrants } from '../../host/grant/grants.ts';
+import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
+import type { CapabilityRequest } from '../../host/pack/pack.ts';
 import type { CellLimits, CellLoss, CellReport, Job, JobResult } from '../../host/sandbox/protocol.ts';
 import { Sandbox, type SandboxOptions, type TenantCode } from '../../host/sandbox/sandbox.ts';
 import { Transpiler } from '../../host/sandbox/transpiler.ts';
 import { ingestJob } from '../sandbox/cell.ts';
 import { counter, STRIKE } from './guest-text.ts';
 
-const NO_GRANTS = parseGrants(undefined);
 const SCRIPT_MODULE = 'script';
 const scriptWasm = await loadScriptWasm();
 
 export interface Guest {
   readonly wasm?: Uint8Array;
   readonly exports?: readonly PluginExport[];
+  /** What its bundle grants it; its pack requests just that. Default: nothing. */
+  readonly grants?: Partial<Grants>;
   /** The text that `config.get` returns, whatever it is. */
   readonly config?: string;
   readonly flows?: readonly Flow[];
@@ -39,6 +41,10 @@ export type Outcome =
 const QUICK: Partial<CellLimits> = { cpuSliceMs: 100 };
 /** What the bystander's count stands at before its first call. */
 const FIRST_COUNT = 1_000_000;
+/** So few that attackers of the past give way, and every thread of theirs has to be gone. */
+const MAX_LIVE_CELLS = 4;
+/** What allocators keep of what was given back: less than one attack that leaks. */
+const KEPT_BYTES = 192 * 1024 * 1024;
 /** Calls of the bystander while an attack runs, and as many after it. */
 const CALLS = 20;
 
@@ -60,8 +66,7 @@ export class Arena {
   /** To be made once in a file; everything ends with it. */
   constructor(options: Partial<SandboxOptions> = {}) {
     this.sandbox = new Sandbox({
-      // So few that attackers of the past give way, and every thread of theirs has to be gone.
-      maxLiveCells: 4,
+      maxLiveCells: MAX_LIVE_CELLS,
       maxCellsPerHost: 32,
       maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
       onEffect: async () => ({ kind: 'ok', output: 'null' }),
@@ -94,6 +99,7 @@ export class Arena {
   async code({
     wasm,
     exports = ['ingest'],
+    grants = {},
     config = 'null',
     flows = [],
     limits = {},
@@ -102,7 +108,14 @@ export class Arena {
       wasm === undefined
         ? undefined
         : await codeOf(
-            { id: 'guest', pack: 'guest.gtpack', line: 1, enabled: true, config: null, grants: NO_GRANTS },
+            {
+              id: 'guest',
+              pack: 'guest.gtpack',
+              line: 1,
+              enabled: true,
+              config: null,
+              grants: { ...NO_GRANTS, ...grants },
+            },
             {
               digest: '',
               file: 'guest.gtpack',
@@ -120,7 +133,7 @@ export class Arena {
               wasm,
               exports,
               operations: [],
-              requests: [],
+              requests: requestsOf(grants),
             },
             { transpiler: this.#transpiler, bundleFile: 'bundle.yaml' },
           );
@@ -183,9 +196,29 @@ export class Arena {
   async threadsAreGone(): Promise<void> {
     const [pid] = this.sandbox.hostPids();
     const { cells } = this.sandbox.counts();
-    expect(cells).toBeLessThanOrEqual(4);
+    expect(cells).toBeLessThanOrEqual(MAX_LIVE_CELLS);
     // Node's own, V8's, libuv's and the spare worker, with room to spare: fewer than there were attacks.
-    await expect.poll(() => threadsOf(pid), { timeout: 10_000 }).toBeLessThanOrEqual(cells + 14);
+    await expect.poll(() => statusOf(pid, 'Threads'), { timeout: 10_000 }).toBeLessThanOrEqual(cells + 14);
+  }
+
+  /**
+   * Resolves when the cell hosts hold no more of the machine's memory than they did at `before`, give or take what an
+   * allocator keeps. Cells that are idle give way to fresh ones first, so that all that attackers held has to be free.
+   * @param before of `residentBytes`
+   */
+  async memoryReturns(before: number): Promise<void> {
+    const fresh = await this.code({ wasm: await counter() });
+    for (let cells = 0; cells < MAX_LIVE_CELLS - 1; cells += 1) {
+      await this.#bystanderWorks(1);
+      expect(await this.call(this.admit(fresh), ingestJob('{}'))).toMatchObject({ kind: 'events' });
+    }
+    await expect.poll(() => this.residentBytes()).toBeLessThan(before + KEPT_BYTES);
+  }
+
+  /** What the cell hosts hold of the machine's memory. */
+  async residentBytes(): Promise<number> {
+    const sizes = await Promise.all(this.sandbox.hostPids().map((pid) => statusOf(pid, 'VmRSS')));
+    return sizes.reduce((total, kilobytes) => total + kilobytes * 1024, 0);
   }
 
   /** The bystander's instance counts its calls: another count would be another instance. */
@@ -206,7 +239,13 @@ export interface AttackOptions {
   readonly harmless?: Job | null;
 }
 
-async function threadsOf(pid: number | undefined): Promise<number> {
+function requestsOf(grants: Partial<Grants>): readonly CapabilityRequest[] {
+  const names = Object.keys(grants) as (keyof Grants)[];
+  return names.map((capability) => ({ capability, reason: 'It attacks with it.' }));
+}
+
+/** A number that the kernel tells of a process; sizes are in KiB. */
+async function statusOf(pid: number | undefined, field: 'Threads' | 'VmRSS'): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^Threads:\s+(\d+)$/m.exec(status)?.[1]);
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
 }
