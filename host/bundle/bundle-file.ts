@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { errorMessage } from '../errors.ts';
 import type { Json } from '../event/json.ts';
 import { type EnvName, parseEnvName } from '../event/names.ts';
+import { flowGrantsShape } from '../grant/flow-grants.ts';
 import { grantsShape } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
@@ -59,6 +60,7 @@ const flowsFile = z.array(path('the path of a flow, or a glob,'), {
 const tenantFile = mapping({
   providers: providersFile.optional(),
   flows: flowsFile.optional(),
+  grants: flowGrantsShape.optional(),
   limits: mapping(limitsShape).optional(),
 });
 
@@ -93,6 +95,7 @@ export const bundleFile = mapping({
     .default(DEFAULT_DEDUPE_WINDOW_MS),
   providers: providersFile.optional(),
   flows: flowsFile.optional(),
+  grants: flowGrantsShape.optional(),
   tenants: z
     .record(z.string(), tenantFile, { error: (issue) => fault('a mapping of tenant names', issue.input) })
     .optional(),

@@ -37,6 +37,8 @@ export interface TenantBundle {
   readonly providers: readonly ProviderBinding[];
   /** Absolute paths of the flow files. */
   readonly flows: readonly string[];
+  /** What those flows may reach; nothing where the bundle does not say. The flows of packs have their provider's grants. */
+  readonly grants: Grants;
   readonly limits: Limits;
 }
 

@@ -119,13 +119,13 @@ type Prefix = readonly string[];
 
 /** Each tenant with the path of its keys in the file; what stands at the top is the default tenant's. */
 function tenantsOf(written: BundleFile): [TenantId, TenantFile, Prefix][] {
-  const { providers, flows } = written;
+  const { providers, flows, grants } = written;
   const named = Object.entries(written.tenants ?? {}).map(
     // Checked by nameProblems.
     ([id, tenant]): [TenantId, TenantFile, Prefix] => [id as TenantId, tenant, ['tenants', id]],
   );
-  if (providers === undefined && flows === undefined) return named;
-  return [[DEFAULT_TENANT, { providers, flows }, []], ...named];
+  if (providers === undefined && flows === undefined && grants === undefined) return named;
+  return [[DEFAULT_TENANT, { providers, flows, grants }, []], ...named];
 }
 
 async function resolveTenant(
@@ -147,7 +147,13 @@ async function resolveTenant(
       for (const flow of found) flows.add(flow);
     }
   }
-  return { id, providers, flows: [...flows], limits: limitsOf(tenant.limits) };
+  return {
+    id,
+    providers,
+    flows: [...flows],
+    grants: parseGrants(tenant.grants),
+    limits: limitsOf(tenant.limits),
+  };
 }
 
 async function resolveProvider(

@@ -21,10 +21,10 @@ export function nameProblems(yaml: YamlFile): Problem[] {
     } catch (error) {
       report(path, errorMessage(error));
     }
-    if (id === 'default' && (has(yaml.value, 'providers') || has(yaml.value, 'flows'))) {
+    if (id === 'default' && ['providers', 'flows', 'grants'].some((key) => has(yaml.value, key))) {
       report(
         path,
-        'The tenant "default" is here and at the top of the file, where providers and flows are its own. Keep one of the two.',
+        'The tenant "default" is here and at the top of the file, where providers, flows and grants are its own. Keep one of the two.',
       );
     }
     checkProviders(under(under(yaml.value, 'tenants'), id), path);

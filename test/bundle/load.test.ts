@@ -70,6 +70,7 @@ describe('a bundle', () => {
             },
           ],
           flows: [],
+          grants: NO_GRANTS,
           limits: DEFAULT_LIMITS,
         },
       ],
@@ -133,7 +134,13 @@ tenants:
       maxLogLineBytes: 1024,
       maxLogLinesPerCall: 0,
     });
-    expect(globex).toEqual({ id: 'globex', providers: [], flows: [], limits: DEFAULT_LIMITS });
+    expect(globex).toEqual({
+      id: 'globex',
+      providers: [],
+      flows: [],
+      grants: NO_GRANTS,
+      limits: DEFAULT_LIMITS,
+    });
   });
 
   test('may have a default tenant at its top and others by name, or the default by name', async () => {
@@ -144,6 +151,20 @@ tenants:
     ]);
     const named = await load('tenants: { default: { flows: [flows/b.ygtc] } }');
     expect(named.tenants.map(({ id }) => id)).toEqual(['default']);
+  });
+
+  test("grants a tenant's flows what it says under the tenant, at the top for the default one, and nothing else", async () => {
+    const bundle = await load(`
+flows: [flows/a.ygtc]
+grants: { http: { hosts: [api.example.com] } }
+tenants:
+  acme: { flows: [flows/b.ygtc], grants: { http: { hosts: ["*"], methods: [POST] } } }
+  globex: { flows: [flows/b.ygtc] }
+`);
+    const [own, acme, globex] = bundle.tenants.map(({ grants }) => grants);
+    expect(own?.http).toMatchObject({ hosts: [{ host: 'api.example.com' }], methods: ['GET', 'HEAD'] });
+    expect(acme?.http).toMatchObject({ hosts: [{ host: '*' }], methods: ['POST'] });
+    expect(globex).toEqual(NO_GRANTS);
   });
 
   test('names each flow once, however many entries match it', async () => {
