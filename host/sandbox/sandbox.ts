@@ -1,11 +1,12 @@
-import { ERROR_CODES, type ErrorCode, GtpackError, type Problem } from '../errors.ts';
+import { GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
-import { CellHostProcess } from './cell-host-process.ts';
+import { CellHosts } from './cell-hosts.ts';
+import type { LiveCell, Tenant, TenantCode } from './live-cell.ts';
+import { guiltyError, innocentError, knownCode } from './loss-error.ts';
 import type {
   CellHostMessage,
   CellLoss,
   CellReport,
-  CellSpec,
   Effect,
   EffectAnswer,
   HttpAnswer,
@@ -14,11 +15,7 @@ import type {
 } from './protocol.ts';
 import { OPENING_JOB } from './watch.ts';
 
-/** A tenant's code: what its cell is opened with, and the bytes of the modules that the spec names. */
-export interface TenantCode {
-  readonly spec: CellSpec;
-  readonly modules: ReadonlyMap<string, Uint8Array>;
-}
+export type { TenantCode } from './live-cell.ts';
 
 export interface SandboxOptions {
   readonly maxLiveCells: number;
@@ -34,31 +31,6 @@ export interface SandboxOptions {
   readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
 }
 
-interface PendingJob {
-  readonly resolve: (result: JobResult) => void;
-  readonly reject: (error: GtpackError) => void;
-}
-
-interface LiveCell {
-  readonly id: number;
-  readonly tenant: Tenant;
-  readonly host: CellHostProcess;
-  readonly jobs: Map<number, PendingJob>;
-  readonly gone: AbortController;
-  readonly opened: {
-    readonly promise: Promise<readonly Problem[]>;
-    readonly resolve: (problems: readonly Problem[]) => void;
-    readonly reject: (error: GtpackError) => void;
-  };
-}
-
-/** A tenant without a live cell costs no thread. */
-interface Tenant {
-  readonly id: TenantId;
-  readonly code: TenantCode;
-  cell: LiveCell | undefined;
-}
-
 /** Ids of jobs wrap here; see watch.ts. */
 const MAX_JOB_ID = 2 ** 30;
 
@@ -71,13 +43,18 @@ export class Sandbox {
   readonly #tenants = new Map<TenantId, Tenant>();
   /** In the order of their last use, oldest first. */
   readonly #cells = new Map<number, LiveCell>();
-  readonly #hosts = new Map<CellHostProcess, Set<LiveCell>>();
+  readonly #hosts: CellHosts;
   #nextCell = 1;
   #nextJob = 1;
   #stopped = false;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
+    this.#hosts = new CellHosts({
+      maxCellsPerHost: options.maxCellsPerHost,
+      onBatch: (batch) => this.#receive(batch),
+      onLost: (cells, detail) => this.#hostLost(cells, detail),
+    });
   }
 
   /** Tells the sandbox a tenant's code. Costs nothing until its first job. */
@@ -126,13 +103,13 @@ export class Sandbox {
 
   /** Process ids of the cell hosts. */
   hostPids(): number[] {
-    return [...this.#hosts.keys()].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return this.#hosts.pids();
   }
 
   /** Ends every cell; jobs that run are lost, as `cell_lost`. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#hosts.keys()].map((host) => host.stop()));
+    await this.#hosts.stop();
   }
 
   #tenant(id: TenantId): Tenant {
@@ -149,7 +126,7 @@ export class Sandbox {
 
   #open(tenant: Tenant): LiveCell {
     if (this.#cells.size >= this.#options.maxLiveCells) this.#evict();
-    const host = this.#hostWithRoom();
+    const host = this.#hosts.withRoom();
     const opened = Promise.withResolvers<readonly Problem[]>();
     opened.promise.catch(() => undefined);
     const cell: LiveCell = {
@@ -162,7 +139,7 @@ export class Sandbox {
     };
     this.#nextCell += 1;
     this.#cells.set(cell.id, cell);
-    this.#hosts.get(host)?.add(cell);
+    this.#hosts.add(cell);
     for (const [digest, bytes] of tenant.code.modules) host.sendModule(digest, bytes);
     host.control({ kind: 'open', cell: cell.id, spec: tenant.code.spec });
     return cell;
@@ -179,16 +156,6 @@ export class Sandbox {
       'cell_busy',
       `All ${this.#cells.size} cells are at work, which is the most that may live.`,
     );
-  }
-
-  #hostWithRoom(): CellHostProcess {
-    for (const [host, cells] of this.#hosts) if (cells.size < this.#options.maxCellsPerHost) return host;
-    const host = new CellHostProcess({
-      onBatch: (_, batch) => this.#receive(batch),
-      onLost: (lost, detail) => this.#hostLost(lost, detail),
-    });
-    this.#hosts.set(host, new Set());
-    return host;
   }
 
   #receive(batch: readonly CellHostMessage[]): void {
@@ -271,39 +238,16 @@ export class Sandbox {
     if (loss.reason !== 'stopped') this.#options.onCellLost(cell.tenant.id, loss);
   }
 
-  #hostLost(host: CellHostProcess, detail: string): void {
+  #hostLost(cells: readonly LiveCell[], detail: string): void {
     // What was asked for is no loss to report; the jobs of its cells still have to be settled.
     const reason = this.#stopped ? 'stopped' : 'crash';
-    const cells = this.#hosts.get(host) ?? new Set();
-    this.#hosts.delete(host);
-    for (const cell of [...cells]) this.#lost(cell, { reason, detail, job: null });
+    for (const cell of cells) this.#lost(cell, { reason, detail, job: null });
   }
 
   #forget(cell: LiveCell): void {
     cell.gone.abort();
     this.#cells.delete(cell.id);
-    this.#hosts.get(cell.host)?.delete(cell);
+    this.#hosts.remove(cell);
     if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
   }
-}
-
-const GUILTY_CODES: Partial<Record<CellLoss['reason'], ErrorCode>> = {
-  overrun: 'guest_timeout',
-  memory: 'guest_memory_exceeded',
-};
-
-function guiltyError({ reason, detail }: CellLoss): GtpackError {
-  return new GtpackError(GUILTY_CODES[reason] ?? 'guest_trap', detail);
-}
-
-/** Where it is known whose doing it was, the others are told apart from those that may have done it themselves. */
-function innocentError(tenant: TenantId, { job, detail }: CellLoss): GtpackError {
-  return job === null
-    ? new GtpackError('cell_lost', `The cell of tenant ${tenant} was lost: ${detail}`)
-    : new GtpackError('cell_ended', `The cell of tenant ${tenant} was ended for another call: ${detail}`);
-}
-
-/** Codes come from a cell, so they are looked up, not believed. */
-function knownCode(code: string): ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'guest_trap';
 }
