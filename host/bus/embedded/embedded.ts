@@ -10,11 +10,16 @@ import type {
   Settlement,
   TapListener,
 } from '../bus.ts';
+import type { StateStore } from '../state.ts';
+import type { TimerStore } from '../timers.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { overfull } from './request.ts';
 import { Retention } from './retention.ts';
 import { type Scheduler, SYSTEM_SCHEDULER } from './scheduler.ts';
 import { settlementOperation } from './settlement.ts';
 import { type QueueBounds, StoreConnection } from './store-connection.ts';
+import { StoredState } from './stored-state.ts';
+import { StoredTimers } from './stored-timers.ts';
 import { Taps } from './taps.ts';
 import { memoryBytes } from './tenant-queue.ts';
 import type { OperationOf } from './wire.ts';
@@ -24,6 +29,7 @@ import type { OperationOf } from './wire.ts';
  *
  * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
  * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
+ * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
  * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
  *
  * Invariants:
@@ -35,6 +41,8 @@ import type { OperationOf } from './wire.ts';
  * - B5 a dead letter is written in the transaction that ends the event.
  */
 export interface EmbeddedBus extends Bus {
+  readonly state: StateStore;
+  readonly timers: TimerStore;
   /** What waits and what died, per tenant; tenants with neither may be left out. */
   counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
 }
@@ -76,6 +84,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Embe
 }
 
 class StoredBus implements EmbeddedBus {
+  readonly state: StateStore;
+  readonly timers: TimerStore;
   readonly #store: StoreConnection;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
@@ -87,6 +97,10 @@ class StoredBus implements EmbeddedBus {
     this.#scheduler = scheduler;
     this.#dispatcher = new Dispatcher(store, scheduler);
     this.#retention = new Retention(store, scheduler, retentionMs);
+    this.state = new StoredState(store);
+    this.timers = new StoredTimers(store, (tenant, event, sequence) =>
+      this.#eventStored(tenant, event, sequence),
+    );
     store.onBatch = () => this.#taps.flush();
   }
 
@@ -109,12 +123,7 @@ class StoredBus implements EmbeddedBus {
       bytes += memoryBytes(json);
     }
     for (const { entry } of journal) bytes += memoryBytes(entry);
-    if (!this.#store.hasRoom(bytes))
-      return Promise.reject(
-        new GtpackError('bus_unavailable', 'More waits to be stored than the bus holds in memory.', {
-          cure: 'Send again a little later.',
-        }),
-      );
+    if (!this.#store.hasRoom(bytes)) return Promise.reject(overfull());
     // Copies of what is to be stored: a caller's object may hold more, which must not cross to the thread.
     const operation: OperationOf<'publish'> = {
       kind: 'publish',
@@ -135,12 +144,15 @@ class StoredBus implements EmbeddedBus {
   #stored({ tenant, messages }: OperationOf<'publish'>, sequences: readonly number[]): Receipt[] {
     return messages.map((message, index) => {
       const sequence = sequences[index] ?? 0;
-      if (sequence > 0) {
-        this.#dispatcher.stored(tenant, message, sequence);
-        this.#taps.event(tenant, message);
-      }
+      this.#eventStored(tenant, message, sequence);
       return { id: message.id, duplicate: sequence === 0 };
     });
+  }
+
+  #eventStored(tenant: TenantId, message: EventMessage, sequence: number): void {
+    if (sequence === 0) return;
+    this.#dispatcher.stored(tenant, message, sequence);
+    this.#taps.event(tenant, message);
   }
 
   consume(tenant: TenantId, options: ConsumeOptions): Promise<Consumer> {

@@ -7,7 +7,9 @@ export const APPLICATION_ID = 0x67747062;
  * - `events` is written once and never updated: settling touches `pending` only, whose rows are small.
  * - `events_id` decides duplicates (B4); an event that the window let go of is `superseded` when its id comes again.
  * - `pending` holds what is not settled: fresh events with `available_at` 0 in order, then retries by their due time.
- * - `AUTOINCREMENT`, since a position must not be given again after retention deleted the last row.
+ * - `AUTOINCREMENT`, since a position must not be given again after retention deleted the last row. A timer's `number`
+ *   is its revision: setting a timer again gives it another.
+ * - `usage` counts what each owner of `state` and `timers` has, so that a quota is one look; it changes with them.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -69,5 +71,38 @@ export const MIGRATIONS: readonly string[] = [
     runs_json TEXT NOT NULL,
     PRIMARY KEY (tenant, sequence)
   ) STRICT;
+  `,
+  `
+  CREATE TABLE state (
+    tenant TEXT NOT NULL,
+    source TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (tenant, source, key)
+  ) STRICT;
+
+  CREATE TABLE timers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    source TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    every_ms INTEGER,
+    payload TEXT NOT NULL,
+    metadata TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX timers_id ON timers (tenant, source, id);
+  CREATE INDEX timers_due ON timers (tenant, source, type, due_at);
+
+  CREATE TABLE usage (
+    tenant TEXT NOT NULL,
+    source TEXT NOT NULL,
+    keys INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    timers INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, source)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -56,5 +56,38 @@ export function prepareStatements(database: DatabaseSync) {
          runs_json)
        SELECT tenant, sequence, stored_at, ?, ?, id, type, schedule, ?, json, ? FROM events WHERE sequence = ?`,
     ),
+
+    readUsage: sql('SELECT keys, bytes, timers FROM usage WHERE tenant = ? AND source = ?'),
+    changeUsage: sql(
+      `INSERT INTO usage (tenant, source, keys, bytes, timers) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (tenant, source) DO UPDATE
+       SET keys = keys + excluded.keys, bytes = bytes + excluded.bytes, timers = timers + excluded.timers`,
+    ),
+
+    readValue: sql('SELECT json FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    readValueBytes: sql('SELECT bytes FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    writeValue: sql(
+      `INSERT INTO state (tenant, source, key, bytes, json) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (tenant, source, key) DO UPDATE SET bytes = excluded.bytes, json = excluded.json`,
+    ),
+    dropValue: sql('DELETE FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+
+    hasTimer: sql('SELECT 1 FROM timers WHERE tenant = ? AND source = ? AND id = ?'),
+    // Takes the row of the same id away, so that the number is a new one.
+    writeTimer: sql(
+      `INSERT OR REPLACE INTO timers (tenant, source, id, type, due_at, every_ms, payload, metadata)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    clearTimer: sql('DELETE FROM timers WHERE tenant = ? AND source = ? AND id = ?'),
+    timerQueues: sql(
+      `SELECT tenant, source, type, count(*) AS total, min(due_at) AS next_due FROM timers
+       GROUP BY tenant, source, type`,
+    ),
+    firstTimers: sql(
+      `SELECT number, id, due_at, every_ms, payload, metadata FROM timers
+       WHERE tenant = ? AND source = ? AND type = ? ORDER BY due_at`,
+    ),
+    endTimer: sql('DELETE FROM timers WHERE number = ? AND due_at = ?'),
+    moveTimer: sql('UPDATE timers SET due_at = ? WHERE number = ? AND due_at = ?'),
   };
 }

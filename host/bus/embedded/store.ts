@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId } from '../../event/names.ts';
-import type { JournalEntry, RunRecord } from '../bus.ts';
+import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
 import { isFatalFault, isStorageFault } from './fault.ts';
+import { StateTable } from './state-table.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { Sweep } from './sweep.ts';
+import { TimerTable } from './timer-table.ts';
 import type {
   Operation,
   OperationOf,
@@ -24,12 +26,16 @@ export class Store {
   readonly #database: DatabaseSync;
   readonly #statements: Statements;
   readonly #sweep: Sweep;
+  readonly #state: StateTable;
+  readonly #timers: TimerTable;
   readonly #dedupeWindowMs: number;
 
   constructor(database: DatabaseSync, dedupeWindowMs: number) {
     this.#database = database;
     this.#statements = prepareStatements(database);
     this.#sweep = new Sweep(database);
+    this.#state = new StateTable(this.#statements);
+    this.#timers = new TimerTable(this.#statements);
     this.#dedupeWindowMs = dedupeWindowMs;
   }
 
@@ -118,24 +124,46 @@ export class Store {
         return operation.runIds.map((runId) => this.#journalOf(runId));
       case 'sweep':
         return this.#sweep.step(operation.storedBefore);
+      case 'state_get':
+        return this.#state.get(operation);
+      case 'state_set':
+        return this.#state.set(operation);
+      case 'state_delete':
+        return this.#state.delete(operation);
+      case 'timer_set':
+        return this.#timers.set(operation);
+      case 'timer_clear':
+        return this.#timers.clear(operation);
+      case 'timer_queues':
+        return this.#timers.queues();
+      case 'timers_due':
+        return this.#timers.due(operation);
+      case 'timer_fire': {
+        const { owner, event } = operation;
+        if (!this.#timers.take(operation)) return null;
+        return this.#insert(owner.tenant, event, now);
+      }
     }
   }
 
   #publish({ tenant, messages, journal }: OperationOf<'publish'>, now: number): number[] {
-    const { insertEvent, supersede, insertPending, recordEntry } = this.#statements;
-    const sequences: number[] = [];
-    for (const { id, type, json, schedule } of messages) {
-      const values = [now, tenant, id, type, schedule ?? null, json] as const;
-      let inserted = insertEvent.run(...values);
-      // B4: taken within the window, the id is a duplicate; an older one makes room.
-      if (inserted.changes === 0 && supersede.run(tenant, id, now - this.#dedupeWindowMs).changes === 1)
-        inserted = insertEvent.run(...values);
-      const sequence = inserted.changes === 1 ? Number(inserted.lastInsertRowid) : 0;
-      if (sequence > 0) insertPending.run(tenant, 0, sequence, 0);
-      sequences.push(sequence);
-    }
+    const { recordEntry } = this.#statements;
+    const sequences = messages.map((message) => this.#insert(tenant, message, now));
     for (const { runId, ordinal, entry } of journal) recordEntry.run(runId, ordinal, tenant, now, entry);
     return sequences;
+  }
+
+  /** @returns the event's position, or 0 for a duplicate */
+  #insert(tenant: TenantId, { id, type, json, schedule }: EventMessage, now: number): number {
+    const { insertEvent, supersede, insertPending } = this.#statements;
+    const values = [now, tenant, id, type, schedule ?? null, json] as const;
+    let inserted = insertEvent.run(...values);
+    // B4: taken within the window, the id is a duplicate; an older one makes room.
+    if (inserted.changes === 0 && supersede.run(tenant, id, now - this.#dedupeWindowMs).changes === 1)
+      inserted = insertEvent.run(...values);
+    const sequence = inserted.changes === 1 ? Number(inserted.lastInsertRowid) : 0;
+    if (sequence > 0) insertPending.run(tenant, 0, sequence, 0);
+    return sequence;
   }
 
   #ack({ event, runs }: OperationOf<'ack'>, now: number): boolean {

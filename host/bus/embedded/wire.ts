@@ -1,6 +1,9 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
+import type { Owner } from '../owner.ts';
+import type { StateOutcome, StateQuota } from '../state.ts';
+import type { DueTimers, StoredTimer, Timer, TimerQueue, WaitingTimers } from '../timers.ts';
 
 /**
  * The wire between the main side and the store's thread: one message a batch, each way, one transaction a batch.
@@ -77,7 +80,38 @@ export type Operation =
       readonly leasedRetries: readonly number[];
     }
   | { readonly kind: 'journals'; readonly runIds: readonly string[] }
-  | { readonly kind: 'sweep'; readonly storedBefore: number };
+  | { readonly kind: 'sweep'; readonly storedBefore: number }
+  | { readonly kind: 'state_get'; readonly owner: Owner; readonly key: string }
+  | {
+      readonly kind: 'state_set';
+      readonly owner: Owner;
+      readonly key: string;
+      readonly json: string;
+      readonly quota: StateQuota;
+    }
+  | { readonly kind: 'state_delete'; readonly owner: Owner; readonly key: string }
+  | {
+      readonly kind: 'timer_set';
+      readonly owner: Owner;
+      readonly timer: Timer;
+      readonly maxTimers: number;
+    }
+  | { readonly kind: 'timer_clear'; readonly owner: Owner; readonly id: string }
+  | { readonly kind: 'timer_queues' }
+  | {
+      readonly kind: 'timers_due';
+      readonly queue: TimerQueue;
+      /** The clock of whoever asks; due is what is not later. */
+      readonly at: number;
+      readonly limit: number;
+    }
+  | {
+      readonly kind: 'timer_fire';
+      readonly owner: Owner;
+      readonly timer: Pick<StoredTimer, 'revision' | 'dueAt'>;
+      readonly event: EventMessage;
+      readonly nextDueAt: number | null;
+    };
 
 export interface SettledEvent {
   readonly tenant: TenantId;
@@ -100,6 +134,16 @@ export interface Results {
   readonly journals: readonly (readonly JournalEntry[])[];
   /** Whether there is more to sweep. */
   readonly sweep: boolean;
+  readonly state_get: string | null;
+  readonly state_set: StateOutcome;
+  readonly state_delete: boolean;
+  /** False where it would be one too many. */
+  readonly timer_set: boolean;
+  readonly timer_clear: boolean;
+  readonly timer_queues: readonly WaitingTimers[];
+  readonly timers_due: DueTimers;
+  /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */
+  readonly timer_fire: number | null;
 }
 
 export interface Pulled {

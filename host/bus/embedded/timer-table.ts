@@ -1,0 +1,68 @@
+import type { WaitingTimers } from '../timers.ts';
+import type { Statements } from './statements.ts';
+import type { OperationOf, Results } from './wire.ts';
+
+/** The timers of providers, inside the transaction of the batch. Runs in the store's thread. */
+export class TimerTable {
+  readonly #statements: Statements;
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  set({ owner: { tenant, source }, timer, maxTimers }: OperationOf<'timer_set'>): boolean {
+    const { hasTimer, readUsage, writeTimer, changeUsage } = this.#statements;
+    const { id, type, dueAt, everyMs, payload, metadata } = timer;
+    if (hasTimer.get(tenant, source, id) === undefined) {
+      const timers = (readUsage.get(tenant, source)?.timers as number | undefined) ?? 0;
+      if (timers >= maxTimers) return false;
+      changeUsage.run(tenant, source, 0, 0, 1);
+    }
+    writeTimer.run(tenant, source, id, type, dueAt, everyMs, payload, metadata);
+    return true;
+  }
+
+  clear({ owner: { tenant, source }, id }: OperationOf<'timer_clear'>): boolean {
+    const { clearTimer, changeUsage } = this.#statements;
+    if (clearTimer.run(tenant, source, id).changes === 0) return false;
+    changeUsage.run(tenant, source, 0, 0, -1);
+    return true;
+  }
+
+  queues(): readonly WaitingTimers[] {
+    return this.#statements.timerQueues.all().map((row) => ({
+      tenant: row.tenant as WaitingTimers['tenant'],
+      source: row.source as string,
+      type: row.type as WaitingTimers['type'],
+      count: row.total as number,
+      nextDueAt: row.next_due as number,
+    }));
+  }
+
+  due({ queue: { tenant, source, type }, at, limit }: OperationOf<'timers_due'>): Results['timers_due'] {
+    const timers: Results['timers_due']['timers'][number][] = [];
+    for (const row of this.#statements.firstTimers.iterate(tenant, source, type)) {
+      const dueAt = row.due_at as number;
+      if (dueAt > at || timers.length === limit) return { timers, nextDueAt: dueAt };
+      timers.push({
+        revision: row.number as number,
+        id: row.id as string,
+        type,
+        dueAt,
+        everyMs: row.every_ms as number | null,
+        payload: row.payload as string,
+        metadata: row.metadata as string,
+      });
+    }
+    return { timers, nextDueAt: null };
+  }
+
+  /** Takes away or moves on the very timer that was read. @returns whether it was still there */
+  take({ owner: { tenant, source }, timer, nextDueAt }: OperationOf<'timer_fire'>): boolean {
+    const { endTimer, moveTimer, changeUsage } = this.#statements;
+    if (nextDueAt !== null) return moveTimer.run(nextDueAt, timer.revision, timer.dueAt).changes === 1;
+    if (endTimer.run(timer.revision, timer.dueAt).changes === 0) return false;
+    changeUsage.run(tenant, source, 0, 0, -1);
+    return true;
+  }
+}
