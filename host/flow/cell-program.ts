@@ -24,23 +24,26 @@ export function flowProgram(clocks: CellClocks): OpenProgram {
     const program = new FlowProgram(flows, {
       limits: start.spec.limits,
       scripts: await scriptEngine(start, scriptModule),
-      host: { ...clocks, guard: (_label, stretch) => opening.guard(stretch) },
+      host: { ...clocks, guard: (label, stretch) => opening.guard(sourceOf(label), stretch) },
     });
     return {
       problems: program.problems(),
-      run(json, orders, { guard, effect, respond, log }) {
+      run(json, orders, { guard, ...reach }) {
         const event = new RunEvent(json);
         const host: FlowHost = {
           ...clocks,
-          effect,
-          respond,
-          log,
-          guard: (_label, stretch) => guard(stretch),
+          ...reach,
+          guard: (label, stretch) => guard(sourceOf(label), stretch),
         };
         return Promise.all(orders.map((order) => program.run(order, event, host)));
       },
     };
   };
+}
+
+/** Of a label such as `flow orders, node total`; no name holds a comma. */
+function sourceOf(label: string): string {
+  return `flow:${label.slice('flow '.length).split(',', 1)[0]}`;
 }
 
 function scriptEngine(start: CellStart, digest: string): Promise<ScriptEngine> {

@@ -25,15 +25,17 @@ import type {
   CellStart,
   Effect,
   EffectAnswer,
+  EffectRun,
   HttpAnswer,
   Job,
   JobResult,
   PluginSpec,
+  RunJournal,
   RunOrder,
   RunOutcome,
 } from './protocol.ts';
 import { TenantMemory } from './tenant-memory.ts';
-import { OPENING_JOB, Watch } from './watch.ts';
+import { OPENING_JOB, type Owner, Watch } from './watch.ts';
 
 /** Runs flows. The sandbox knows no more of them than this. */
 export interface CellProgram {
@@ -44,11 +46,31 @@ export interface CellProgram {
 
 /** What a run may reach while it works for one job. */
 export interface ProgramHost {
-  /** Runs one uninterrupted stretch of a tenant's code under the watch. */
-  guard<T>(stretch: () => T): T;
+  /**
+   * Runs one uninterrupted stretch of a tenant's code under the watch.
+   * @param source `flow:<name>`
+   */
+  guard<T>(source: string, stretch: () => T): T;
   effect(effect: Effect): Promise<EffectAnswer>;
+  /** @throws GtpackError for what the provider did wrong */
+  call(call: ProviderCall): Promise<EffectAnswer>;
+  record(journal: RunJournal): Promise<EffectAnswer>;
   respond(eventId: string, answer: HttpAnswer): void;
   log(source: string, level: LogLevelOf, message: string): void;
+}
+
+/** An operation of a provider, called by a run in the same cell. */
+export interface ProviderCall {
+  readonly provider: string;
+  readonly operation: string;
+  /** JSON text. */
+  readonly input: string;
+  /** Named with the provider's effects; its journal is empty, since the run records its own outcome. */
+  readonly run: EffectRun;
+  /** Begins the ids of what the provider publishes, so that a repeat is a duplicate (promise B4). */
+  readonly key: string;
+  /** Counts one effect of the provider. @returns why it may have no more */
+  readonly spend: () => GtpackError | undefined;
 }
 
 type LogLevelOf = Extract<CellReport, { kind: 'log' }>['level'];
@@ -188,10 +210,11 @@ export class CellRuntime {
     context: NormalizeContext,
     enter: (call: GuestCall) => T | Promise<T>,
   ): Promise<T> {
-    const call = new GuestCall(job, this.#start.spec.limits, {
-      ask: (capability, fn, args) => this.#ask(job, context, capability, fn, args),
+    const whose: Owner = { job, source: context.source };
+    const call = new GuestCall(whose, this.#start.spec.limits, {
+      ask: (capability, fn, args) => this.#ask(whose, context, capability, fn, args),
       deliver: (owner, hand) => this.#turns.take(owner, hand),
-      giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, job: owner }),
+      giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, ...owner }),
     });
     try {
       const reply = enter(call);
@@ -199,19 +222,19 @@ export class CellRuntime {
     } finally {
       for (const line of call.end()) this.#outbox.push({ kind: 'log', ...line });
       this.#memory.settle();
-      this.#boundMemory(job);
+      this.#boundMemory(whose);
     }
   }
 
   /** A guest's effect. Its drafts are normalized here, where they may be parsed. */
   async #ask(
-    job: number,
+    owner: Owner,
     context: NormalizeContext,
     capability: WaitingImport,
     fn: string,
     args: readonly string[],
   ): Promise<GuestReply> {
-    this.#boundMemory(job);
+    this.#boundMemory(owner);
     const { limits } = this.#start.spec;
     try {
       const isPublish = capability === 'bus';
@@ -231,9 +254,9 @@ export class CellRuntime {
     }
   }
 
-  #boundMemory(job: number): void {
+  #boundMemory(owner: Owner): void {
     const detail = this.#memory.excess();
-    if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, job });
+    if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, ...owner });
   }
 
   #giveUp(loss: CellLoss): void {
@@ -248,19 +271,42 @@ export class CellRuntime {
 
   #programHost(job: number): ProgramHost {
     return {
-      guard: (stretch) => this.#watch.guard(job, stretch),
+      guard: (source, stretch) => this.#watch.guard({ job, source }, stretch),
       effect: (effect) => this.#effect(effect),
+      call: (call) => this.#callForRun(job, call),
+      record: (journal) => this.#await((call) => ({ kind: 'record', call, journal })),
       respond: (eventId, answer) => this.#outbox.push({ kind: 'respond', eventId, answer }),
       log: (source, level, message) => this.#outbox.push({ kind: 'log', source, level, message }),
     };
   }
 
+  /** A provider's operation on behalf of a run: its own budget, grants and log, and every effect counts for the run, too. */
+  async #callForRun(job: number, { provider, operation, input, run, key, spend }: ProviderCall): Promise<EffectAnswer> {
+    const { limits } = this.#start.spec;
+    const pool = this.#poolOf(provider);
+    const context = invokeContext(provider, stepIds(key, this.#ids));
+    const ask: Asking['ask'] = (capability, fn, args) => {
+      const over = spend();
+      if (over === undefined) return this.#ask(job, context, capability, fn, args, run);
+      const { code, message } = over.problems[0];
+      return Promise.resolve({ kind: 'problem', problem: { code, message, retryable: false } });
+    };
+    const reply = await this.#enter(job, ask, (call) => pool.call(call, 'invoke', input, operation));
+    if (reply.kind === 'problem') return reply;
+    checkOutput(reply.json, limits);
+    return { kind: 'ok', output: reply.json };
+  }
+
   #effect(effect: Effect): Promise<EffectAnswer> {
+    return this.#await((call) => ({ kind: 'effect', call, effect }));
+  }
+
+  #await(report: (call: number) => CellReport): Promise<EffectAnswer> {
     const call = this.#nextCall;
     this.#nextCall += 1;
     return new Promise((resolve) => {
       this.#calls.set(call, resolve);
-      this.#outbox.push({ kind: 'effect', call, effect });
+      this.#outbox.push(report(call));
     });
   }
 }

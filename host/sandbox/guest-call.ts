@@ -1,6 +1,7 @@
 import type { LogLevel, WaitingImport } from '../contract.ts';
 import type { GuestReply } from './plugin.ts';
 import type { CellLimits } from './protocol.ts';
+import type { Owner } from './watch.ts';
 
 /** How a call reaches the broker. */
 export interface Asking {
@@ -10,9 +11,9 @@ export interface Asking {
    * Hands a suspended guest its answer in a turn of its own, so that the watch sees whose code goes on. Every answer goes
    * this way, the host's own refusals too: a guest that asks in a loop must not starve the thread unseen.
    */
-  deliver(job: number, hand: () => void): void;
+  deliver(owner: Owner, hand: () => void): void;
   /** The guest does not take no for an answer: its cell has to end. */
-  giveUp(job: number, detail: string): void;
+  giveUp(owner: Owner, detail: string): void;
 }
 
 /** Refusals of one call that a guest may ignore. */
@@ -32,7 +33,7 @@ const MAX_ARGUMENT_CHARACTERS = 4 * 1024 * 1024;
  * problem, at once; a pending one is not abandoned but answered, since an abandoned call would leak its instance.
  */
 export class GuestCall {
-  readonly job: number;
+  readonly owner: Owner;
   readonly #limits: CellLimits;
   readonly #asking: Asking;
   readonly #pending = new Set<(reply: GuestReply) => void>();
@@ -42,8 +43,8 @@ export class GuestCall {
   #deadline: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(job: number, limits: CellLimits, asking: Asking) {
-    this.job = job;
+  constructor(owner: Owner, limits: CellLimits, asking: Asking) {
+    this.owner = owner;
     this.#limits = limits;
     this.#asking = asking;
   }
@@ -75,7 +76,7 @@ export class GuestCall {
     if (refusal !== undefined) this.#countRefusal();
     return new Promise((resolve) => {
       const answer = (reply: GuestReply): void => {
-        if (this.#pending.delete(answer)) this.#asking.deliver(this.job, () => resolve(reply));
+        if (this.#pending.delete(answer)) this.#asking.deliver(this.owner, () => resolve(reply));
       };
       this.#pending.add(answer);
       if (refusal === undefined) void this.#asking.ask(capability, fn, args).then(answer);
@@ -93,7 +94,7 @@ export class GuestCall {
   #countRefusal(): void {
     this.#refusals += 1;
     if (this.#refusals === MAX_REFUSALS) {
-      this.#asking.giveUp(this.job, `The call went on asking after ${MAX_REFUSALS} refusals.`);
+      this.#asking.giveUp(this.owner, `The call went on asking after ${MAX_REFUSALS} refusals.`);
     }
   }
 

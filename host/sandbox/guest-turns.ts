@@ -1,21 +1,21 @@
-import type { Watch } from './watch.ts';
+import type { Owner, Watch } from './watch.ts';
 
 /**
  * Lets suspended guests go on, one a turn of the event loop. Within a turn only that guest's code runs, so that the watch
- * names the job whose code it is; and between two of them the thread hears its port.
+ * names whose code it is; and between two of them the thread hears its port.
  */
 export class GuestTurns {
   readonly #watch: Watch;
-  readonly #waiting: { readonly job: number; readonly hand: () => void }[] = [];
+  readonly #waiting: { readonly owner: Owner; readonly hand: () => void }[] = [];
   #running = false;
 
   constructor(watch: Watch) {
     this.#watch = watch;
   }
 
-  /** Calls `hand` in a later turn; what follows from it before the turn ends is the job's. */
-  take(job: number, hand: () => void): void {
-    this.#waiting.push({ job, hand });
+  /** Calls `hand` in a later turn; what follows from it before the turn ends is the owner's. */
+  take(owner: Owner, hand: () => void): void {
+    this.#waiting.push({ owner, hand });
     if (this.#running) return;
     this.#running = true;
     setImmediate(() => this.#next());
@@ -27,7 +27,7 @@ export class GuestTurns {
       this.#running = false;
       return;
     }
-    this.#watch.enter(turn.job);
+    this.#watch.enter(turn.owner);
     turn.hand();
     // Promise jobs run before the next turn: the guest goes on, and is suspended or done by then.
     setImmediate(() => {

@@ -106,7 +106,7 @@ export class InstancePool {
     this.#busy.add(lease);
     let reply: GuestReply | Promise<GuestReply>;
     try {
-      reply = this.#host.watch.guard(call.job, () => lease.instance.call(name, input, operation));
+      reply = this.#host.watch.guard(call.owner, () => lease.instance.call(name, input, operation));
     } catch (error) {
       this.#release(lease, false);
       throw this.#coded(error);
@@ -139,7 +139,7 @@ export class InstancePool {
   #instantiate(call: GuestCall): Lease {
     const occupant: Occupant = { call };
     try {
-      const instance = this.#host.watch.guard(call.job, () =>
+      const instance = this.#host.watch.guard(call.owner, () =>
         this.#module.instantiate(this.#imports(occupant)),
       );
       return { instance, occupant };

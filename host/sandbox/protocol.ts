@@ -37,6 +37,8 @@ export type CellReport =
   | { readonly kind: 'open_failed'; readonly detail: string }
   | { readonly kind: 'job_done'; readonly id: number; readonly result: JobResult }
   | { readonly kind: 'effect'; readonly call: number; readonly effect: Effect }
+  /** Stores what a run did before it goes on; answered like an effect. */
+  | { readonly kind: 'record'; readonly call: number; readonly journal: RunJournal }
   /** A flow answers the webhook that waits for this event. */
   /** A guest is out of the cell's hands, and the cell has to end for it. */
   | { readonly kind: 'give_up'; readonly loss: CellLoss }
@@ -58,6 +60,8 @@ export interface CellLoss {
   readonly detail: string;
   /** The job whose code was running: its sender gets the error, all others of the cell are redelivered. */
   readonly job: number | null;
+  /** Whose code was running: a provider's id or `flow:<name>`. */
+  readonly source: string | null;
 }
 
 /** All that a tenant's cell is made of. */
@@ -216,11 +220,14 @@ export interface Effect {
   readonly events: readonly NormalizedEvent[];
 }
 
-export interface EffectRun {
-  readonly runId: string;
+export interface EffectRun extends RunJournal {
   readonly flow: string;
   readonly node: string;
-  /** Entries made since the last effect, with this effect's own at the end; stored with the effect. */
+}
+
+export interface RunJournal {
+  readonly runId: string;
+  /** Entries made since the last time. With an effect, they are stored together with it, its own at the end. */
   readonly journal: readonly { readonly ordinal: number; readonly entry: string }[];
 }
 

@@ -187,7 +187,7 @@ export class Sandbox {
         if (report.problems.length > 0) this.#options.onFlowProblems(tenant, report.problems);
         break;
       case 'open_failed':
-        this.#lost(cell, { reason: 'open_failed', detail: report.detail, job: null });
+        this.#lost(cell, { reason: 'open_failed', detail: report.detail, job: null, source: null });
         break;
       case 'job_done':
         this.#settle(cell, report.id, report.result);
@@ -241,7 +241,7 @@ export class Sandbox {
   #hostLost(cells: readonly LiveCell[], detail: string): void {
     // What was asked for is no loss to report; the jobs of its cells still have to be settled.
     const reason = this.#stopped ? 'stopped' : 'crash';
-    for (const cell of cells) this.#lost(cell, { reason, detail, job: null });
+    for (const cell of cells) this.#lost(cell, { reason, detail, job: null, source: null });
   }
 
   #forget(cell: LiveCell): void {

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import type { CellLimits } from './protocol.ts';
-import { Watch } from './watch.ts';
+import { type Owner, Watch } from './watch.ts';
 
 /** What the supervisor found out about a stretch that it saw running at two looks or more. */
 interface Suspect {
@@ -13,7 +13,7 @@ interface Suspect {
 
 export type Verdict =
   | { readonly kind: 'fine' }
-  | { readonly kind: 'overrun'; readonly job: number; readonly detail: string };
+  | { readonly kind: 'overrun'; readonly owner: Owner; readonly detail: string };
 
 const FINE: Verdict = { kind: 'fine' };
 
@@ -34,9 +34,9 @@ export class SupervisedCell {
     this.#lookEveryMs = lookEveryMs;
   }
 
-  /** The job whose code is running now, or null. */
-  get runningJob(): number | null {
-    return this.#watch.look()?.job ?? null;
+  /** Whose code is running now. */
+  get running(): Owner | undefined {
+    return this.#watch.look();
   }
 
   /**
@@ -57,17 +57,21 @@ export class SupervisedCell {
     const suspect = this.#suspect;
     suspect.looks += 1;
     const wallMs = suspect.looks * this.#lookEveryMs;
-    if (wallMs >= this.#limits.callWallMs) return this.#overrun(running.job, `${this.#limits.callWallMs} ms`);
+    if (wallMs >= this.#limits.callWallMs) return this.#overrun(running, `${this.#limits.callWallMs} ms`);
     if (wallMs < this.#limits.cpuSliceMs) return FINE;
     const usedMs = ((await cpuMicroseconds(this.worker)) - (await suspect.cpuAtStart)) / 1000;
     const stillThere = this.#watch.look()?.stretch === suspect.stretch;
     return stillThere && usedMs >= this.#limits.cpuSliceMs
-      ? this.#overrun(running.job, `${this.#limits.cpuSliceMs} ms of CPU time`)
+      ? this.#overrun(running, `${this.#limits.cpuSliceMs} ms of CPU time`)
       : FINE;
   }
 
-  #overrun(job: number, bound: string): Verdict {
-    return { kind: 'overrun', job, detail: `The call ran longer than ${bound} without a pause.` };
+  #overrun({ job, source }: Owner, bound: string): Verdict {
+    return {
+      kind: 'overrun',
+      owner: { job, source },
+      detail: `The call ran longer than ${bound} without a pause.`,
+    };
   }
 }
 

@@ -111,7 +111,7 @@ export class Supervisor {
     try {
       modules = await this.#modulesOf(spec);
     } catch (error) {
-      this.#lose(cell, { reason: 'open_failed', detail: errorMessage(error), job: null });
+      this.#lose(cell, { reason: 'open_failed', detail: errorMessage(error), job: null, source: null });
       return;
     }
     // Closed while its modules were compiled.
@@ -169,7 +169,7 @@ export class Supervisor {
       if (cell.phase !== 'running') continue;
       void cell.supervised.look().then((verdict) => {
         if (verdict.kind === 'fine' || this.#cells.get(id) !== cell) return;
-        this.#lose(id, { reason: 'overrun', detail: verdict.detail, job: verdict.job });
+        this.#lose(id, { reason: 'overrun', detail: verdict.detail, ...verdict.owner });
         this.#end(cell.supervised.worker);
       });
     }
@@ -204,7 +204,8 @@ export class Supervisor {
   #crashed(id: number, supervised: SupervisedCell, detail: string): void {
     const cell = this.#cells.get(id);
     if (cell?.phase !== 'running' || cell.supervised !== supervised) return;
-    this.#lose(id, { reason: 'crash', detail, job: supervised.runningJob });
+    const { job = null, source = null } = supervised.running ?? {};
+    this.#lose(id, { reason: 'crash', detail, job, source });
   }
 
   #lose(cell: number, loss: CellLoss): void {

@@ -149,7 +149,7 @@ describe('the supervisor', () => {
       }),
       expect(innocent).rejects.toMatchObject({ code: 'cell_ended', retryable: true }),
     ]);
-    expect(losses).toMatchObject([{ reason: 'overrun' }]);
+    expect(losses).toMatchObject([{ reason: 'overrun', source: 'guest' }]);
     // The neighbour kept its instance, the guilty tenant has a fresh cell.
     expect(payloadsOf(await sandbox.submit(beta, ingestJob('{}')))).toMatchObject([{ calls: 2 }]);
     expect(payloadsOf(await sandbox.submit(alpha, ingestJob('{}')))).toMatchObject([{ calls: 1 }]);
