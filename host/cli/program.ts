@@ -6,11 +6,10 @@ import { sdkFolder } from '../pack/sdk-folder.ts';
 import { call } from './command/call.ts';
 import { check } from './command/check.ts';
 import { emit } from './command/emit.ts';
-import { packBuild } from './command/pack-build.ts';
-import { packInspect } from './command/pack-inspect.ts';
 import { tail } from './command/tail.ts';
 import { up } from './command/up.ts';
 import { errorJson, noteError, printJson } from './output.ts';
+import { addPackCommands } from './pack-commands.ts';
 import { hostRooms, type Rooms } from './rooms.ts';
 import { type CliWorld, stopped, stoppedStatus } from './world.ts';
 
@@ -155,31 +154,7 @@ async function commandLine(
       },
     );
 
-  const pack = program.command('pack').description('build packs and look into them');
-  pack
-    .command('build')
-    .description('build each folder into DIR/<folder>.gtpack')
-    .argument('<DIR...>', 'folders with a pack.yaml')
-    .requiredOption('--out <DIR>', 'where the packs go')
-    .option('--if-changed', 'leave out packs that would come out the same')
-    .option('--json', 'one JSON document')
-    .action(
-      (
-        dirs: readonly string[],
-        { out, ifChanged, json }: JsonOption & { readonly out: string; readonly ifChanged?: true },
-      ) => {
-        const options = { out, ifChanged: ifChanged === true, json: json === true };
-        once(options.json, () => packBuild(world, rooms, dirs, options));
-      },
-    );
-  pack
-    .command('inspect')
-    .description('report what a pack holds, and whether this host takes it')
-    .argument('<FILE>', 'a .gtpack')
-    .option('--json', 'one JSON document')
-    .action((file: string, { json }: JsonOption) => {
-      once(json === true, () => packInspect(world, rooms, file, { json: json === true }));
-    });
+  addPackCommands(program, { world, rooms, once });
   return program;
 }
 

@@ -1,6 +1,9 @@
 import type { Bundle } from '../bundle/bundle.ts';
-import type { BuildOptions, BuiltPack } from '../pack/build.ts';
+import type { BuildOptions, BuiltPack, Signing } from '../pack/build.ts';
 import type { PackReport } from '../pack/inspect.ts';
+import type { WrittenKeyPair } from '../pack/key-file.ts';
+import type { SignedPack, VerifiedPack } from '../pack/sign-pack.ts';
+import type { PublisherKey, SigningKey } from '../pack/signing-key.ts';
 import type { CallPlugin, CheckBundle, StartHost } from '../running-host.ts';
 
 /** The host's rooms, as far as commands use them. */
@@ -11,6 +14,11 @@ export interface Rooms {
   readonly callPlugin: CallPlugin;
   buildPack(dir: string, options: BuildOptions): Promise<BuiltPack>;
   inspectPack(file: string): Promise<PackReport>;
+  signPack(file: string, outFile: string, signing: Signing): Promise<SignedPack>;
+  verifyPack(file: string, trusted: ReadonlySet<string>): Promise<VerifiedPack>;
+  writeKeyPair(file: string): Promise<WrittenKeyPair>;
+  readSigningKey(file: string): Promise<SigningKey>;
+  readPublicKey(file: string): Promise<PublisherKey>;
 }
 
 /** Each loaded when it is used: `tail` needs no compiler, and `pack build` no HTTP server. */
@@ -21,4 +29,9 @@ export const hostRooms: Rooms = {
   callPlugin: async (...given) => (await import('../deploy/call.ts')).callPlugin(...given),
   buildPack: async (...given) => (await import('../pack/build.ts')).buildPack(...given),
   inspectPack: async (file) => (await import('../pack/inspect.ts')).inspectPack(file),
+  signPack: async (...given) => (await import('../pack/sign-pack.ts')).signPack(...given),
+  verifyPack: async (...given) => (await import('../pack/sign-pack.ts')).verifyPack(...given),
+  writeKeyPair: async (file) => (await import('../pack/key-file.ts')).writeKeyPair(file),
+  readSigningKey: async (file) => (await import('../pack/key-file.ts')).readSigningKey(file),
+  readPublicKey: async (file) => (await import('../pack/key-file.ts')).readPublicKey(file),
 };

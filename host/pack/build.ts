@@ -1,5 +1,5 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { PluginExport } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -8,10 +8,13 @@ import { compileAssemblyScript } from './compile-assemblyscript.ts';
 import { compileTypeScript } from './compile-typescript.ts';
 import { encodeManifest, MANIFEST_PATH, type ManifestProvider } from './manifest.ts';
 import type { ProviderKind } from './pack.ts';
+import { writeWhole } from './pack-file.ts';
 import { type PackFile, type ProviderFile, readPackFile } from './pack-yaml.ts';
 import { compareInterface, type InterfaceFault, pluginInterface } from './plugin-interface.ts';
 import { openPack } from './read-pack.ts';
 import { encodeSbom, SBOM_PATH } from './sbom.ts';
+import { withSignature } from './signature.ts';
+import type { SigningKey } from './signing-key.ts';
 import { readSourceFolders } from './source-folders.ts';
 import { readWasmInterface } from './wasm-interface.ts';
 
@@ -19,6 +22,13 @@ export interface BuildOptions {
   /** Path of the `.gtpack`; its folder is made, a file there is replaced. */
   readonly outFile: string;
   readonly onProgress?: (step: BuildStep) => void;
+  readonly signing?: Signing;
+}
+
+export interface Signing {
+  readonly key: SigningKey;
+  /** RFC 3339, UTC; stands in the archive, so that the same one gives the same bytes. */
+  readonly signedAt: string;
 }
 
 export type BuildStep =
@@ -35,6 +45,8 @@ export interface BuiltPack {
   readonly digest: string;
   /** Length of the archive. */
   readonly bytes: number;
+  /** Fingerprint of the key that signed it. */
+  readonly signer: string | null;
   readonly providers: readonly BuiltProvider[];
   /** Paths of the flows in the archive. */
   readonly flows: readonly string[];
@@ -82,8 +94,12 @@ export async function buildPack(dir: string, options: BuildOptions): Promise<Bui
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
   const { id, version, publisher } = packFile;
   files.set(MANIFEST_PATH, encodeManifest({ id, version, publisher, providers: manifestProviders }));
-  files.set(SBOM_PATH, await encodeSbom(files));
-  const bytes = writeArchive(files, outFile);
+  const sbom = await encodeSbom(files);
+  files.set(SBOM_PATH, sbom.bytes);
+  const { signing } = options;
+  const entries =
+    signing === undefined ? files : await withSignature(files, sbom, signing.key, signing.signedAt);
+  const bytes = writeArchive(entries, outFile);
   // What this host would refuse to read is not handed out.
   const pack = await openPack(bytes, outFile, DEFAULT_LIMITS);
   await writeWhole(outFile, bytes);
@@ -94,6 +110,7 @@ export async function buildPack(dir: string, options: BuildOptions): Promise<Bui
     version,
     digest: pack.digest,
     bytes: bytes.length,
+    signer: pack.signer,
     providers: pack.providers.map((provider) => ({
       id: provider.id,
       kind: provider.kind,
@@ -148,20 +165,4 @@ function interfaceProblem(packFile: PackFile, index: number, fault: InterfaceFau
     file: yaml.file,
     ...yaml.at(['providers', index, key]),
   };
-}
-
-/** Beside its place first, so that no reader ever sees half a pack. */
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${file}.partial`;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(partial, bytes);
-    await rename(partial, file);
-  } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined);
-    throw new GtpackError('pack_unwritable', `The pack cannot be written: ${errorMessage(error)}.`, {
-      file,
-      cause: error,
-    });
-  }
 }

@@ -5,9 +5,11 @@ import type { ArchiveLimits } from './archive-limits.ts';
 import { readArchive, type VerifiedArchive } from './archive-reader.ts';
 import { decodeManifest, MANIFEST_PATH, type Manifest, manifestModel, parseManifest } from './manifest.ts';
 import type { CapabilityRequest } from './pack.ts';
+import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
-import { readArchiveFile } from './read-pack.ts';
+import { verifiedSbom } from './read-pack.ts';
 import { compareSbom, readSbom, SBOM_PATH, SIGNATURES_FOLDER } from './sbom.ts';
+import { soundKey, verifySignature } from './signature.ts';
 import { readWasmInterface, type WasmInterface, type WasmKind } from './wasm-interface.ts';
 
 /** What `gtpack pack inspect FILE --json` prints. */
@@ -91,7 +93,7 @@ export async function inspectPack(file: string, limits: ArchiveLimits = DEFAULT_
       requests.map(({ capability, reason }) => ({ provider: id, capability, reason })),
     ),
     sbom,
-    signature: signatureReport(archive),
+    signature: await signatureReport(archive, limits),
     problems,
   };
 }
@@ -176,7 +178,7 @@ async function sbomReport(archive: VerifiedArchive, limits: ArchiveLimits): Prom
         problems: [{ code: 'sbom_missing', message: `The archive has no ${SBOM_PATH}.` }],
       };
     }
-    const problems = (await compareSbom(sbom, archive)).map(reportProblem);
+    const problems = (await compareSbom(sbom.sbom, archive)).map(reportProblem);
     return { present, ok: problems.length === 0, problems };
   } catch (error) {
     const problems =
@@ -187,10 +189,19 @@ async function sbomReport(archive: VerifiedArchive, limits: ArchiveLimits): Prom
   }
 }
 
-function signatureReport(archive: VerifiedArchive): PackReport['signature'] {
+/** Of a pack without a sound SBOM nothing is signed that could be known. */
+async function signatureReport(
+  archive: VerifiedArchive,
+  limits: ArchiveLimits,
+): Promise<PackReport['signature']> {
   const present = [...archive.entries.keys()].some((path) => path.startsWith(SIGNATURES_FOLDER));
-  const problems: ReportProblem[] = present
-    ? [{ code: 'signature_unverified', message: 'The pack has a signature, which was not verified.' }]
-    : [];
-  return { present, ok: false, fingerprint: null, problems };
+  if (!present) return { present, ok: false, fingerprint: null, problems: [] };
+  try {
+    const verdict = await verifySignature(archive, await verifiedSbom(archive, limits));
+    const key = soundKey(verdict);
+    return { present, ok: key !== null, fingerprint: key?.fingerprint ?? null, problems: [] };
+  } catch (error) {
+    if (!(error instanceof GtpackError)) throw error;
+    return { present, ok: false, fingerprint: null, problems: error.problems.map(reportProblem) };
+  }
 }

@@ -2,7 +2,7 @@
  * Packs: what third parties ship.
  *
  * Reading, from the bytes up: archive-reader (with entry-path, entry-header, entry-content, zip-fault, archive-limits),
- * cbor, manifest, sbom, wasm-interface and plugin-interface, and on top of them read-pack and inspect. Writing: pack-yaml,
+ * cbor, manifest, sbom, signature (with signing-key and certificate), wasm-interface and plugin-interface, and on top of them read-pack and inspect. Writing: pack-yaml,
  * source-folders, compile-assemblyscript, compile-typescript (with sdk-folder), archive-writer, and on top of them build.
  *
  * What holds of every pack that was read: A1 to A3 of archive-reader; each file is in the SBOM with its hash; each
@@ -20,6 +20,8 @@ export interface Pack {
   readonly id: string;
   readonly version: string;
   readonly publisher: string;
+  /** Fingerprint of the key that signed it: who that is and whether they are trusted is the bundle's to say. */
+  readonly signer: string | null;
   readonly providers: readonly PackProvider[];
   readonly flows: readonly PackFlow[];
   /** Helper modules of `scripts/`, by path. */

@@ -1,14 +1,14 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { errorMessage, GtpackError, type Problem } from '../errors.ts';
+import { GtpackError, type Problem } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { type ArchiveLimits, archiveTooLarge } from './archive-limits.ts';
+import type { ArchiveLimits } from './archive-limits.ts';
 import { readArchive, type VerifiedArchive } from './archive-reader.ts';
 import { type ManifestProvider, readManifest } from './manifest.ts';
 import type { Pack, PackProvider } from './pack.ts';
+import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
-import { compareSbom, readSbom, SBOM_PATH } from './sbom.ts';
+import { compareSbom, readSbom, SBOM_PATH, type SignedSbom } from './sbom.ts';
+import { soundKey, verifySignature } from './signature.ts';
 import { readWasmInterface } from './wasm-interface.ts';
 
 /**
@@ -22,7 +22,8 @@ export async function readPack(file: string, limits: ArchiveLimits = DEFAULT_LIM
 /**
  * The same for bytes that are in memory.
  * @param file names the pack in messages
- * @throws GtpackError with codes that start with `archive_`, `manifest_`, `sbom_` and `pack_`, and `plugin_invalid`
+ * @throws GtpackError with codes that start with `archive_`, `manifest_`, `sbom_`, `signature_` and `pack_`, and
+ *   `plugin_invalid`
  */
 export async function openPack(
   bytes: Uint8Array,
@@ -31,7 +32,8 @@ export async function openPack(
 ): Promise<Pack> {
   const archive = await readArchive(bytes, file, limits);
   const manifest = readManifest(archive, limits);
-  await verifySbom(archive, limits);
+  const sbom = await verifiedSbom(archive, limits);
+  const signer = soundKey(await verifySignature(archive, sbom));
   if (manifest.providers === undefined) {
     throw new GtpackError(
       'manifest_unsupported',
@@ -52,48 +54,18 @@ export async function openPack(
     id: manifest.id,
     version: manifest.version,
     publisher: manifest.publisher,
+    signer: signer?.fingerprint ?? null,
     providers,
     flows: textsIn(archive, 'flows/', '.ygtc').map(([path, source]) => ({ path, source })),
     scripts: new Map(textsIn(archive, 'scripts/', '.js')),
   };
 }
 
-/** The bytes of a regular file within the limit. @throws GtpackError `file_unreadable`, `archive_too_large` */
-export async function readArchiveFile(file: string, limits: ArchiveLimits): Promise<Uint8Array> {
-  try {
-    // Non-blocking, or opening a pipe would wait for a writer.
-    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
-    if (!stat.isFile()) {
-      throw new GtpackError('file_unreadable', 'A pack is a file; this is a folder or a device.', { file });
-    }
-    if (stat.size > limits.maxArchiveBytes) throw archiveTooLarge(file, stat.size, limits);
-    const bytes = Buffer.alloc(stat.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return bytes.subarray(0, length);
-  } catch (error) {
-    if (error instanceof GtpackError) throw error;
-    throw unreadable(error, file);
-  }
-}
-
-function unreadable(error: unknown, file: string): GtpackError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const message =
-    code === 'ENOENT'
-      ? 'There is no such file.'
-      : code === 'EACCES'
-        ? 'The file may not be read by this user.'
-        : `The file cannot be read: ${errorMessage(error)}.`;
-  return new GtpackError('file_unreadable', message, { file, cause: error });
-}
-
-async function verifySbom(archive: VerifiedArchive, limits: ArchiveLimits): Promise<void> {
+/**
+ * The SBOM of an archive whose files are those that it lists.
+ * @throws GtpackError `sbom_missing`, `sbom_invalid`, `sbom_mismatch`
+ */
+export async function verifiedSbom(archive: VerifiedArchive, limits: ArchiveLimits): Promise<SignedSbom> {
   const sbom = readSbom(archive, limits);
   if (sbom === undefined) {
     throw new GtpackError('sbom_missing', `The archive has no ${SBOM_PATH}.`, {
@@ -101,8 +73,9 @@ async function verifySbom(archive: VerifiedArchive, limits: ArchiveLimits): Prom
       cure: 'Build the pack again; its SBOM lists every file with its hash.',
     });
   }
-  const [first, ...rest] = await compareSbom(sbom, archive);
+  const [first, ...rest] = await compareSbom(sbom.sbom, archive);
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  return sbom;
 }
 
 function openProvider(provider: ManifestProvider, archive: VerifiedArchive): PackProvider {
@@ -122,9 +95,7 @@ function providerProblems(file: string): (provider: PackProvider) => Problem[] {
   return (provider) => {
     const actual = pluginInterface(readWasmInterface(provider.wasm, `${file}!${provider.component}`));
     return compareInterface(provider, actual)
-      .filter(
-        ({ kind }) => kind === 'export_missing' || kind === 'request_missing' || kind === 'import_foreign',
-      )
+      .filter(({ kind }) => kind !== 'request_unused' && kind !== 'export_undeclared')
       .map(({ message, cure }) => ({ code: 'pack_interface_mismatch', message, cure, file }));
   };
 }

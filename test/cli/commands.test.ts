@@ -32,7 +32,7 @@ describe('usage', () => {
     ['an unknown option', ['up', '--bogus'], "unknown option '--bogus'"],
     ['too many words', ['up', 'a', 'b'], 'too many arguments'],
     ['a missing word', ['emit', 'demo'], "missing required argument 'TYPE'"],
-    ['a missing option', ['pack', 'build', '.'], "required option '--out <DIR>'"],
+    ['a missing option', ['pack', 'sign', 'a.gtpack'], "required option '--key <KEY>'"],
     ['a missing value', ['emit', 'a', 'b', '--payload'], 'argument missing'],
     ['half a command', ['pack'], 'Usage: gtpack pack'],
   ])('%s: status 2, and the way out on stderr', async (_title, argv, words) => {
@@ -491,6 +491,7 @@ describe('pack build', () => {
         version: '1.0.0',
         digest: 'd',
         bytes: 7,
+        signer: null,
         providers: [],
         flows: [],
       };
@@ -509,7 +510,7 @@ describe('pack build', () => {
     const { status, out, err } = await runToEnd(argv, { cwd: dir, rooms: buildWith(builds) });
     expect([status, out, err]).toEqual([
       0,
-      `Built ${join('out', 'a.gtpack')}: p 1.0.0, 7 bytes.\nBuilt ${join('out', 'b.gtpack')}: p 1.0.0, 7 bytes.\n`,
+      `Built ${join('out', 'a.gtpack')}: p 1.0.0, 7 bytes, not signed.\nBuilt ${join('out', 'b.gtpack')}: p 1.0.0, 7 bytes, not signed.\n`,
       '',
     ]);
     expect(builds).toEqual([join(dir, 'a'), join(dir, 'b')]);

@@ -98,4 +98,9 @@ const noRooms: Rooms = {
   callPlugin: forgotten,
   buildPack: forgotten,
   inspectPack: forgotten,
+  signPack: forgotten,
+  verifyPack: forgotten,
+  writeKeyPair: forgotten,
+  readSigningKey: forgotten,
+  readPublicKey: forgotten,
 };

@@ -127,7 +127,7 @@ describe('commands', () => {
       usage.replace(/ [[<].*$/, '').replace('gtpack ', ''),
     );
     const named = [
-      ...readme.matchAll(/(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect))?)/g),
+      ...readme.matchAll(/(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect|sign|verify))?)/g),
     ].map(([, name = '']) => name);
     expect(sorted(named).filter((name) => !known.includes(name) && name !== 'help')).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { writeArchive } from '../../host/pack/archive-writer.ts';
 import { inspectPack, type PackReport } from '../../host/pack/inspect.ts';
 import { folderOf } from './fixture/folder.ts';
 import { refusal } from './fixture/refusal.ts';
-import { packOf, sampleFiles } from './fixture/sample-pack.ts';
+import { packOf, sampleFiles, signedSample } from './fixture/sample-pack.ts';
 import { coreModule } from './fixture/wasm.ts';
 
 async function inspect(bytes: Uint8Array): Promise<PackReport> {
@@ -28,7 +28,7 @@ test('a sound pack is reported whole', async () => {
         kind: 'module',
         imports: ['gtpack:plugin/http@0.1.0#send', 'env#abort'],
         exports: ['ingest'],
-        size: 83,
+        size: 99,
       },
     ],
     flows: [{ id: 'on_order', nodes: 2 }],
@@ -39,16 +39,24 @@ test('a sound pack is reported whole', async () => {
   });
 });
 
-test('a signature is reported as there and not verified', async () => {
+test('a signature that does not hold is reported with the reason', async () => {
   const report = await inspect(await packOf(sampleFiles().set('signatures/pack.sig', Buffer.from('{}'))));
-  expect(report.signature).toEqual({
-    present: true,
-    ok: false,
-    fingerprint: null,
-    problems: [
-      { code: 'signature_unverified', message: 'The pack has a signature, which was not verified.' },
-    ],
-  });
+  expect([report.ok, report.signature]).toEqual([
+    true,
+    {
+      present: true,
+      ok: false,
+      fingerprint: null,
+      problems: [{ code: 'signature_invalid', message: 'There is a signature, and no certificate.' }],
+    },
+  ]);
+});
+
+test('a signature that holds is reported with the fingerprint of its key', async () => {
+  const { key, pack } = await signedSample();
+  const report = await inspect(pack);
+  const { fingerprint } = key.publicKey;
+  expect(report.signature).toEqual({ present: true, ok: true, fingerprint, problems: [] });
 });
 
 test('a pack of another host is reported with its components and flows', async () => {

@@ -31,12 +31,6 @@ test('a sound pack is read: its providers, requests, flows and scripts', async (
   expect([...pack.scripts]).toEqual([['scripts/shop.js', 'export const total = 1;\n']]);
 });
 
-test('signatures are left out of the SBOM and tolerated', async () => {
-  const files = sampleFiles();
-  const bytes = await packOf(files.set('signatures/pack.sig', Buffer.from('{}')));
-  await expect(openPack(bytes, 'signed.gtpack')).resolves.toHaveProperty('id', 'acme.shop');
-});
-
 test.each(malformedPacks)('a pack with $title is refused', async ({ bytes, code }) => {
   const error = await refusal(openPack(await bytes(), 'bad.gtpack'));
   expect(error.code, error.message).toBe(code);

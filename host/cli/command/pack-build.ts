@@ -4,10 +4,14 @@ import type { BuildStep, BuiltPack } from '../../pack/build.ts';
 import { BuildStamp, builderDigest } from '../build-stamp.ts';
 import { note, plain, print, printJson, shownPath } from '../output.ts';
 import type { Rooms } from '../rooms.ts';
+import { signingWith } from '../signing.ts';
 import type { CliWorld } from '../world.ts';
 
 export interface PackBuildOptions {
-  readonly out: string;
+  /** Default: this folder. */
+  readonly out: string | undefined;
+  /** File of the key to sign with. */
+  readonly sign: string | undefined;
   /** Leave out packs whose sources, SDK and builder are those of the last build. */
   readonly ifChanged: boolean;
   readonly json: boolean;
@@ -20,8 +24,9 @@ export async function packBuild(
   dirs: readonly string[],
   options: PackBuildOptions,
 ): Promise<number> {
-  const targets = targetsOf(world, dirs, options.out);
-  const builder = await builderDigest();
+  const targets = targetsOf(world, dirs, options.out ?? '.');
+  const signing = options.sign === undefined ? undefined : await signingWith(world, rooms, options.sign);
+  const builder = `${await builderDigest()} ${signing?.key.publicKey.fingerprint ?? 'unsigned'}`;
   const built: unknown[] = [];
   for (const { dir, outFile } of targets) {
     const stamp = await BuildStamp.of(dir, outFile, builder);
@@ -29,7 +34,11 @@ export async function packBuild(
       built.push({ file: outFile, unchanged: true });
       continue;
     }
-    const pack = await rooms.buildPack(dir, { outFile, onProgress: (step) => showStep(world, step) });
+    const pack = await rooms.buildPack(dir, {
+      outFile,
+      onProgress: (step) => showStep(world, step),
+      ...(signing === undefined ? {} : { signing }),
+    });
     await stamp.write();
     built.push(pack);
     if (!options.json) await print(world, builtLine(world, pack));
@@ -73,6 +82,7 @@ function showStep(world: CliWorld, step: BuildStep): void {
   }
 }
 
-function builtLine(world: CliWorld, { file, id, version, bytes }: BuiltPack): string {
-  return plain(`Built ${shownPath(world, file)}: ${id} ${version}, ${bytes} bytes.`);
+function builtLine(world: CliWorld, { file, id, version, bytes, signer }: BuiltPack): string {
+  const signed = signer === null ? 'not signed' : `signed by blake3:${signer}`;
+  return plain(`Built ${shownPath(world, file)}: ${id} ${version}, ${bytes} bytes, ${signed}.`);
 }
