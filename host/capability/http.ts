@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { GtpackError } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
+import { type AttachmentOptions, attach } from './http/attachment.ts';
 import { responseJson, Unpacker } from './http/body.ts';
 import { HttpClient } from './http/client.ts';
 import { Connector } from './http/connector.ts';
@@ -9,7 +11,7 @@ import { createLoad, DEFAULT_HTTP_LIMITS, type HttpLimits, type Load } from './h
 import { Lookups, type Resolve, systemResolve } from './http/lookups.ts';
 import { nothingGranted, permitHop } from './http/permit.ts';
 import { redirectOf } from './http/redirect.ts';
-import { type Hop, parseRequest } from './http/request.ts';
+import { type OutboundRequest, parseRequest } from './http/request.ts';
 import type { HttpResponse } from './http/response.ts';
 import type { Scope } from './http/scope.ts';
 
@@ -19,6 +21,10 @@ export interface HttpCapabilityOptions {
   /** Certificates of authorities (PEM) in place of the system's. */
   readonly ca?: string;
   readonly limits?: Partial<HttpLimits>;
+  /** What a grant's credentials and signatures are made of. Default: no tenant has any secret. */
+  readonly secretOf?: AttachmentOptions['secretOf'];
+  /** Milliseconds since the Unix epoch. Default: the system's clock. */
+  readonly now?: () => number;
 }
 
 /**
@@ -26,6 +32,7 @@ export interface HttpCapabilityOptions {
  *
  * - `http/request.ts` reads what the guest asks for, `http/header.ts` knows which headers are whose
  * - `http/permit.ts` holds a hop against the grant, and an address
+ * - `http/attachment.ts` adds the credentials and the signature that the grant says
  * - `http/client.ts` sends one hop, over connections that `http/connector.ts` opens with `http/lookups.ts`
  * - `http/response.ts` collects the response, `http/body.ts` unpacks it, `http/redirect.ts` follows it
  * - `http/load.ts` bounds what all of it holds at once, `http/deadline.ts` how long it takes
@@ -35,16 +42,26 @@ export interface HttpCapabilityOptions {
  * H3. A connection serves the tenant, provider and grant it was opened for, and no other.
  * H4. No body is longer than the grant says, packed or unpacked, before anything of it is kept.
  * H5. A call ends at its deadline, whatever it waits for.
- * H6. What a hop carries of its sender stays behind when a redirect leaves the origin.
+ * H6. What a hop carries of its sender, the host's credentials included, stays behind when a redirect leaves the origin.
+ * H7. A credential goes where its grant says, to the guest's own request only, and to no guest. In plain HTTP it goes to
+ *     addresses that are not public.
  */
 export class HttpCapability implements Capability {
   readonly name = 'http';
   readonly #load: Load;
+  readonly #attachment: AttachmentOptions;
   readonly #client: HttpClient;
   readonly #unpacker = new Unpacker();
   readonly #deadlines = new Deadlines();
 
-  constructor({ resolve = systemResolve, ca, limits }: HttpCapabilityOptions = {}) {
+  constructor({
+    resolve = systemResolve,
+    ca,
+    limits,
+    secretOf = noSecret,
+    now = Date.now,
+  }: HttpCapabilityOptions = {}) {
+    this.#attachment = { secretOf, now, randomId: () => randomBytes(24).toString('base64url') };
     this.#load = createLoad({ ...DEFAULT_HTTP_LIMITS, ...limits });
     const lookups = new Lookups(resolve);
     const { connections } = this.#load;
@@ -108,15 +125,14 @@ export class HttpCapability implements Capability {
 
   async #send(
     scope: Scope,
-    first: Hop,
+    first: OutboundRequest,
     hold: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
     const { redirects, maxResponseBytes } = scope.grant;
-    let hop = first;
-    let from: string | null = null;
+    permitHop(scope, first, null);
+    let hop = attach(scope, first, first.auth, this.#attachment);
     for (let followed = 0; ; followed += 1) {
-      permitHop(scope, hop, from);
       const response = await this.#client.exchange(scope, hop, { hold, signal });
       const next = redirects === 0 ? undefined : redirectOf(hop, response);
       const { origin } = hop.url;
@@ -124,10 +140,14 @@ export class HttpCapability implements Capability {
         return this.#unpacker.unpack(response, { origin, maxBodyBytes: maxResponseBytes, hold, signal });
       }
       if (followed === redirects) throw tooManyRedirects(first.url.origin, redirects);
-      from = origin;
+      permitHop(scope, next, origin);
       hop = next;
     }
   }
+}
+
+function noSecret(_tenant: string, name: string): never {
+  throw new TypeError(`no secret ${name}`);
 }
 
 function tooManyRedirects(origin: string, redirects: number): GtpackError {

@@ -69,6 +69,15 @@ export function originMatches(pattern: OriginPattern, { protocol, hostname, port
   return pattern.host.startsWith('*.') && hostname.endsWith(pattern.host.slice(1)) && !isNumeric(hostname);
 }
 
+/** Whether every origin that `inner` matches is one that `outer` matches. */
+export function originCovers(outer: OriginPattern, inner: OriginPattern): boolean {
+  if (outer.protocol !== inner.protocol) return false;
+  if (outer.port !== '*' && outer.port !== inner.port) return false;
+  if (outer.host === '*' || outer.host === inner.host) return true;
+  const name = inner.host.startsWith('*.') ? inner.host.slice(1) : inner.host;
+  return outer.host.startsWith('*.') && name.endsWith(outer.host.slice(1)) && !isNumeric(inner.host);
+}
+
 function isNumeric(hostname: string): boolean {
   return hostname.startsWith('[') || isIP(hostname) !== 0;
 }

@@ -51,7 +51,6 @@ describe('a grant of HTTP', () => {
     ['101 hosts', { hosts: Array(101).fill('a.test') }, '1 to 100 entries'],
     ['an unknown key', { ...hosts, method: ['GET'] }, 'Did you mean "methods"?'],
     ['ports of their own', { ...hosts, ports: [443] }, 'Unknown key "ports"'],
-    ['a secret', { ...hosts, auth: 'TOKEN' }, 'Unknown key "auth"'],
     ['a host with a path', { hosts: ['a.test/x'] }, 'without a path or credentials'],
     ['a URL', { hosts: ['https://a.test/'] }, 'without a path or credentials'],
     ['credentials', { hosts: ['user:pass@a.test'] }, 'without a path or credentials'],

@@ -47,7 +47,8 @@ export class Connector {
       // A lookup cannot be taken back, so one that nobody waits for any more counts until it is done.
       const addresses = await this.#addressesOf(scope, target.hostname);
       signal.throwIfAborted();
-      for (const address of addresses) permitAddress(scope, target.hostname, address);
+      const origin = new URL(originOf(target));
+      for (const address of addresses) permitAddress(scope, origin, address);
       const socket = await connect(target, addresses, ca, signal);
       socket.once('close', release);
       return socket;

@@ -1,6 +1,8 @@
 import { GtpackError } from '../../errors.ts';
+import { quoted } from '../../event/names.ts';
 import type { Address } from '../../grant/address.ts';
 import { originGrant } from '../../grant/origin-pattern.ts';
+import { isSecretName } from '../../grant/secret-name.ts';
 import type { Hop } from './request.ts';
 import type { Scope } from './scope.ts';
 
@@ -19,14 +21,33 @@ export function permitHop({ source, grant }: Scope, { url, method }: Hop, from: 
   throw denied(source, `${source} may not send ${method} to ${url.origin}${redirected}.`, missing);
 }
 
-/** @throws GtpackError `capability_denied` */
-export function permitAddress({ source, grant }: Scope, hostname: string, address: Address): void {
-  if (grant.allowsAddress(address)) return;
+/**
+ * @param origin what is dialled
+ * @throws GtpackError `capability_denied`
+ */
+export function permitAddress({ source, grant }: Scope, origin: URL, address: Address): void {
+  const { hostname } = origin;
+  if (grant.allowsAddress(address)) {
+    const inTheClear = origin.protocol === 'http:' && address.special === null;
+    if (!inTheClear || grant.credentialFor(origin, null) === undefined) return;
+    throw new GtpackError(
+      'capability_denied',
+      `${source} may not reach ${origin.origin}: a credential would go to a public address in plain HTTP.`,
+      { cure: `Write https in the grant, or leave ${hostname} out of the hosts of its auth.` },
+    );
+  }
   throw denied(
     source,
     `${source} may not reach ${hostname}: it is at a ${address.special ?? 'public'} address.`,
     [`networks: [${JSON.stringify(address.network)}]`],
   );
+}
+
+/** A credential that the grant does not attach there. */
+export function credentialDenied(source: string, name: string, origin: string): GtpackError {
+  return denied(source, `${source} may not send the credential ${quoted(name)} to ${origin}.`, [
+    `auth: [{ secret: ${isSecretName(name) ? name : 'NAME'}, hosts: [${JSON.stringify(originGrant(new URL(origin)))}] }]`,
+  ]);
 }
 
 /** No grant at all. */

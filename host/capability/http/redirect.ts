@@ -1,5 +1,6 @@
 import { GtpackError } from '../../errors.ts';
-import { describesBody, staysAcrossOrigins, valuesOf } from './header.ts';
+import { describesBody, staysAcrossOrigins } from '../../grant/header-names.ts';
+import { valuesOf } from './header.ts';
 import { type Hop, urlFault } from './request.ts';
 import type { HttpResponse } from './response.ts';
 
@@ -26,9 +27,11 @@ export function redirectOf(hop: Hop, { status, headers }: HttpResponse): Hop | u
       `The redirect of ${hop.url.origin} was refused: its URL ${fault}.`,
     );
   }
-  const kept = url.origin === hop.url.origin ? hop.headers : hop.headers.filter(staysAcrossOrigins);
+  // H6, for the guest's headers as for the credentials that the host attached.
+  const leaves = url.origin !== hop.url.origin;
+  const kept = leaves ? hop.headers.filter(([name]) => staysAcrossOrigins(name)) : hop.headers;
   if (!becomesGet(status, hop.method)) return { ...hop, url, headers: kept };
-  return { url, method: 'GET', headers: kept.filter((header) => !describesBody(header)), body: null };
+  return { url, method: 'GET', headers: kept.filter(([name]) => !describesBody(name)), body: null };
 }
 
 function becomesGet(status: number, method: string): boolean {

@@ -3,9 +3,10 @@ import * as z from 'zod';
 import { errorMessage, GtpackError } from '../../errors.ts';
 import { parseBoundedJson } from '../../event/json-bounds.ts';
 import { quoted } from '../../event/names.ts';
+import { isHeaderName, isHeaderValue, isHostOwned } from '../../grant/header-names.ts';
 import type { HttpGrant } from '../../grant/http-grant.ts';
 import { closedObject } from '../../yaml.ts';
-import { type Header, isHeaderName, isHeaderValue, isHostOwned } from './header.ts';
+import type { Header } from './header.ts';
 
 /** One request on its way: the guest's, or what a redirect made of it. */
 export interface Hop {
@@ -18,6 +19,8 @@ export interface Hop {
 export interface OutboundRequest extends Hop {
   /** Of the whole call: the grant's, or less where the guest said so. */
   readonly timeoutMs: number;
+  /** The secret whose credential the guest wants attached; null for the first that goes there. */
+  readonly auth: string | null;
 }
 
 const KiB = 1024;
@@ -46,6 +49,7 @@ const requestShape = closedObject({
   body: text.optional(),
   body_encoding: z.enum(['utf8', 'base64'], { error: '"utf8" or "base64" was expected.' }).optional(),
   timeout_ms: z.int({ error: WHOLE }).min(1, { error: WHOLE }).optional(),
+  auth: text.optional(),
 });
 
 /**
@@ -64,6 +68,7 @@ export function parseRequest(text: string, grant: HttpGrant): OutboundRequest {
     headers: withDefaults(parseHeaders(written.headers ?? {})),
     body: parseBody(written.body, written.body_encoding ?? 'utf8', grant.maxRequestBytes),
     timeoutMs: Math.min(grant.timeoutMs, written.timeout_ms ?? grant.timeoutMs),
+    auth: written.auth ?? null,
   };
 }
 
@@ -162,6 +167,6 @@ function base64(text: string): Buffer {
   }
 }
 
-function invalid(fault: string): GtpackError {
+export function invalid(fault: string): GtpackError {
   return new GtpackError('http_request_invalid', `The HTTP request was refused: ${fault}.`);
 }
