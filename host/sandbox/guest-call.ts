@@ -8,8 +8,8 @@ export interface Asking {
   /** Resolves with the broker's answer. */
   ask(capability: WaitingImport, fn: string, args: readonly string[]): Promise<GuestReply>;
   /**
-   * Hands a suspended guest its answer in a turn of its own, so that the watch sees whose code goes on. Every answer goes
-   * this way, the host's own refusals too: a guest that asks in a loop must not starve the thread unseen.
+   * Enters a guest, or hands a suspended one its answer, in a turn of its own, so that the watch sees whose code goes on.
+   * Every answer goes this way, the host's own refusals too: a guest that asks in a loop must not starve the thread unseen.
    */
   deliver(owner: Owner, hand: () => void): void;
   /** The guest does not take no for an answer: its cell has to end. */
@@ -62,6 +62,22 @@ export class GuestCall {
     } else if (left > 1) {
       this.#lines.push({ source, level, message: cutToBytes(message, maxLogLineBytes) });
     }
+  }
+
+  /**
+   * Enters a guest that may wait, in a turn of its own: a component's glue enters it in promise jobs that follow, and what
+   * an AssemblyScript guest does at the end of its call is in one, too.
+   */
+  inTurn<T>(enter: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#asking.deliver(this.owner, () => {
+        try {
+          resolve(enter());
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
   }
 
   ask(capability: WaitingImport, fn: string, args: readonly string[]): Promise<GuestReply> {

@@ -37,9 +37,11 @@ export class InstancePool {
   readonly #idle: Lease[] = [];
   readonly #busy = new Set<Lease>();
   readonly #queue: (() => void)[] = [];
+  readonly #waits: boolean;
 
   constructor(provider: ProviderSpec, module: PluginModule, host: PoolHost) {
     this.#provider = provider;
+    this.#waits = provider.imports.some(isWaitingImport);
     this.#module = module;
     this.#host = host;
     host.memory.add(this);
@@ -106,7 +108,8 @@ export class InstancePool {
     this.#busy.add(lease);
     let reply: GuestReply | Promise<GuestReply>;
     try {
-      reply = this.#host.watch.guard(call.owner, () => lease.instance.call(name, input, operation));
+      const enter = () => lease.instance.call(name, input, operation);
+      reply = this.#waits ? call.inTurn(enter) : this.#host.watch.guard(call.owner, enter);
     } catch (error) {
       this.#release(lease, false);
       throw this.#coded(error);

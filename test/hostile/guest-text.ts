@@ -6,12 +6,13 @@ import { componentEmbed, componentNew, parse } from '@bytecodealliance/jco-trans
 export const STRIKE = 'x'.repeat(4000);
 const STRIKES_FROM_BYTES = 4000;
 
-/** `text` as a WAT string. */
-function quoted(bytes: Uint8Array): string {
+/** Bytes as a WAT string. */
+export function quoted(bytes: Uint8Array): string {
   return `"${[...bytes].map((byte) => `\\${byte.toString(16).padStart(2, '0')}`).join('')}"`;
 }
 
-function words(...values: readonly number[]): string {
+/** Little-endian, as a WAT string. */
+export function words(...values: readonly number[]): string {
   return quoted(new Uint8Array(Uint32Array.from(values).buffer));
 }
 
