@@ -63,3 +63,12 @@ export const HOST_ANSWER_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
   'gtpack-event-id',
 ]);
+
+/** The most that any grant allows of one value of a provider's state, as UTF-8; what a cell still looks through. */
+export const MAX_STATE_VALUE_BYTES = 1024 * 1024;
+
+/** Of the event that a timer emits, as UTF-8: a timer is kept for long, and a provider may have a hundred thousand. */
+export const MAX_TIMER_EVENT_BYTES = 32 * 1024;
+
+/** The shortest repetition of a timer that any grant allows. */
+export const MIN_TIMER_INTERVAL_MS = 1000;

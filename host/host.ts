@@ -3,10 +3,13 @@ import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
 import { HttpCapability } from './capability/http.ts';
 import { PublishCapability } from './capability/publish.ts';
+import { StateCapability } from './capability/state.ts';
+import { TimersCapability } from './capability/timers.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, statusOf } from './deploy/description.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
+import { hexSource } from './event/hex-source.ts';
 import type { TenantId } from './event/names.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
@@ -18,7 +21,7 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import { hostLog, subjectOf } from './observe/host-log.ts';
 import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
-import { Scheduler, systemClock } from './schedule/schedule.ts';
+import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
 import { Ticking } from './schedule/ticking.ts';
 
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
@@ -50,7 +53,12 @@ async function assemble(
     ),
   );
   const broker = new Broker({
-    capabilities: [new PublishCapability(bus), new HttpCapability()],
+    capabilities: [
+      new PublishCapability(bus),
+      new HttpCapability(),
+      new StateCapability(bus.state),
+      new TimersCapability(bus.timers),
+    ],
     grantsOf: (tenant, source) => grants.get(`${tenant}/${source}`) ?? NO_GRANTS,
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
     onPerformed: () => undefined,
@@ -143,6 +151,22 @@ async function assemble(
     ),
   );
 
+  const hex = hexSource();
+  const guestTimers = await GuestTimers.start({
+    store: bus.timers,
+    clock: systemClock,
+    grantOf: (tenant, source) => grants.get(`${tenant}/${source}`)?.timers ?? null,
+    newTraceId: () => hex(16),
+    onHeld: ({ tenant, source, type, count }) =>
+      log.warn(
+        { tenant, provider: source },
+        `${count} timers for events of the type ${type} are kept and do not fire: the bundle has no such provider, or does not grant it them (timers.events).`,
+      ),
+    onFault: ({ tenant, source }, message) =>
+      log.error({ tenant, provider: source }, `Timers that are due could not be fired yet: ${message}`),
+  });
+  opened.defer(() => guestTimers.stop());
+
   const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
   const describe = (): HostDescription => ({
     env: bundle.env,
@@ -159,6 +183,7 @@ async function assemble(
     },
     async stop(graceMs) {
       scheduler.stop();
+      await guestTimers.stop();
       await ingress.close();
       await ticking.settled();
       const left = await dispatcher.stop(graceMs);

@@ -112,7 +112,7 @@ const DRAFT_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** 9999-12-31T23:59:59.999Z: RFC 3339 has no later instant, and microseconds given by mistake lie past it. */
-const MAX_TIMESTAMP = 253_402_300_799_999;
+export const MAX_TIMESTAMP = 253_402_300_799_999;
 
 type Draft = Readonly<Record<string, unknown>>;
 

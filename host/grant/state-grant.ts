@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { MAX_STATE_VALUE_BYTES } from '../contract.ts';
 import { count, mapping, size } from '../written/readers.ts';
 
 const KiB = 1024;
@@ -14,7 +15,7 @@ const MiB = 1024 * KiB;
  */
 export const stateGrantShape = mapping({
   max_bytes: size(KiB, 1024 * MiB).optional(),
-  max_value: size(1, MiB).optional(),
+  max_value: size(1, MAX_STATE_VALUE_BYTES).optional(),
   max_keys: count(1, 1_000_000).optional(),
 });
 

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { MIN_TIMER_INTERVAL_MS } from '../contract.ts';
 import { count, duration, mapping } from '../written/readers.ts';
 import { eventTypesShape, matchesEventType } from './event-types.ts';
 
@@ -16,7 +17,7 @@ const DEFAULT_MIN_INTERVAL_MS = 1000;
 export const timersGrantShape = mapping({
   events: eventTypesShape,
   max: count(1, 100_000).optional(),
-  min_interval: duration(1000, 86_400_000).optional(),
+  min_interval: duration(MIN_TIMER_INTERVAL_MS, 86_400_000).optional(),
 });
 
 /** Which durable timers a provider may set. */

@@ -3,12 +3,12 @@ import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { type EventIds, eventIds, type NormalizeContext } from '../event/normalize.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
 import { ComponentPlugin } from './component-plugin.ts';
+import { readArguments } from './effect-arguments.ts';
 import { GuestCall } from './guest-call.ts';
 import { GuestTurns } from './guest-turns.ts';
 import {
   ingestContext,
   invokeContext,
-  readDrafts,
   readOutcome,
   readOutput,
   requestText,
@@ -226,7 +226,7 @@ export class CellRuntime {
     }
   }
 
-  /** A guest's effect. Its drafts are normalized here, where they may be parsed. */
+  /** A guest's effect. What it passes is read here, where it may be parsed. */
   async #ask(
     owner: Owner,
     context: NormalizeContext,
@@ -237,15 +237,12 @@ export class CellRuntime {
     this.#boundMemory(owner);
     const { limits } = this.#start.spec;
     try {
-      const isPublish = capability === 'bus';
-      const events = isPublish ? readDrafts(args[0] ?? '', { ...context, eventType: null }, limits) : [];
       const answer = await this.#effect({
         capability,
         fn,
-        args: isPublish ? [] : args,
         source: context.source,
         run: null,
-        events,
+        ...readArguments(capability, fn, args, context, limits),
       });
       return answer.kind === 'ok' ? { kind: 'ok', json: answer.output } : answer;
     } catch (error) {

@@ -27,6 +27,15 @@ export class InstantHeap<T extends Dated> {
     for (let index = (this.#items.length >> 1) - 1; index >= 0; index -= 1) this.#sink(index);
   }
 
+  add(item: T): void {
+    this.#rise(this.#items.push(item) - 1);
+  }
+
+  /** An item was given an earlier instant: puts it where it belongs. Looks for it from the start. */
+  raise(item: T): void {
+    this.#rise(this.#items.indexOf(item));
+  }
+
   /** The top was given a later instant: puts it where it belongs. */
   sinkTop(): void {
     this.#sink(0);
@@ -37,6 +46,21 @@ export class InstantHeap<T extends Dated> {
     if (last === undefined || this.#items.length === 0) return;
     this.#items[0] = last;
     this.#sink(0);
+  }
+
+  #rise(start: number): void {
+    const items = this.#items;
+    const item = items[start];
+    if (item === undefined) return;
+    let index = start;
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = items[parentIndex];
+      if (parent === undefined || parent.next <= item.next) break;
+      items[index] = parent;
+      index = parentIndex;
+    }
+    items[index] = item;
   }
 
   #sink(start: number): void {

@@ -5,7 +5,8 @@
  * - `instant-heap.ts` who is due next
  * - `tick-id.ts`    the id of a tick
  * - `clock.ts`      the time and the one timer, as tests replace them
- * - `scheduler.ts`  the loop
+ * - `scheduler.ts`  the loop of the flows' schedules; `ticking.ts` makes events of its ticks
+ * - `guest-timers.ts` the loop of the timers that providers set; `timer-event.ts` their events
  *
  * Invariants:
  *
@@ -13,9 +14,13 @@
  * - S2 the same instant of the same schedule has the same tick id, so the bus takes it once (B4, B6).
  * - S3 no polling: one timer, whatever the number of schedules.
  * - S4 instants that went by unseen are one tick, for the latest, and a count.
+ * - S5 a provider's timer fires once for an instant: its event is stored in one step with taking it away or moving it on,
+ *   under an id made of tenant, provider, timer and instant.
+ * - S6 what may not fire at present is left where it is, and the operator is told.
  */
 export { compilePlan, type InstantPlan, nextInstant } from './calculator.ts';
 export { type Clock, systemClock } from './clock.ts';
+export { GuestTimers, type GuestTimersOptions } from './guest-timers.ts';
 export {
   type DueTick,
   type ScheduleEntry,
@@ -24,3 +29,4 @@ export {
   type Upcoming,
 } from './scheduler.ts';
 export { tickId } from './tick-id.ts';
+export { timerEventId } from './timer-event.ts';

@@ -2,7 +2,7 @@ import type { TenantId } from '../event/names.ts';
 import type { TimerPlan } from '../flow/flow.ts';
 import type { Tick } from '../sandbox/protocol.ts';
 import { compilePlan, type InstantPlan } from './calculator.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, MAX_SLEEP_MS } from './clock.ts';
 import { InstantHeap } from './instant-heap.ts';
 import { tickId } from './tick-id.ts';
 
@@ -41,11 +41,6 @@ interface Slot {
   lastRun: number | null;
 }
 
-/**
- * Timers run on a clock that stands still while the machine is suspended, so a timer set for tomorrow comes late by
- * the length of the sleep. Looking at the real time this often bounds the lateness.
- */
-const MAX_SLEEP_MS = 10_000;
 const MAX_BATCH = 1000;
 
 /** Fires the ticks of all schedules of all tenants, from one heap and one timer (S3). */
