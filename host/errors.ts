@@ -121,6 +121,9 @@ export const ERROR_CODES = facts({
   lock_unwritable: { blame: 'operator', retryable: false, status: 500 },
   pack_changed: { blame: 'operator', retryable: false, status: 500 },
   pack_unsigned: { blame: 'operator', retryable: false, status: 500 },
+  pack_untrusted: { blame: 'operator', retryable: false, status: 500 },
+  pack_unapproved: { blame: 'operator', retryable: false, status: 500 },
+  grant_unapproved: { blame: 'operator', retryable: false, status: 500 },
 
   // cli
   bundle_not_found: { blame: 'operator', retryable: false, status: 500 },

@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { trustShape } from './trust-file.ts';
 
 /**
  * The bundle as people write it. Paths are relative to the folder of the bundle file; absolute ones and `..` are the
@@ -46,7 +47,10 @@ const providerFile = mapping({
   limits: notYet('limits of a single provider are'),
   signatures: notYet('checking signatures is'),
   isolation: notYet('choosing the isolation is'),
-  allow_unsigned: notYet('exempting a provider from signatures is'),
+  allow_unsigned: z
+    .boolean({ error: (issue) => fault('true or false', issue.input) })
+    .optional()
+    .default(false),
 });
 
 const providersFile = z.record(z.string(), providerFile, {
@@ -99,7 +103,7 @@ export const bundleFile = mapping({
   tenants: z
     .record(z.string(), tenantFile, { error: (issue) => fault('a mapping of tenant names', issue.input) })
     .optional(),
-  trust: notYet('trusting publishers is'),
+  trust: trustShape.optional(),
   secrets: notYet('secrets are'),
 });
 

@@ -14,6 +14,8 @@ export interface Bundle {
   readonly bus: BusOptions;
   /** How long an id is remembered (promise B4), in ms. */
   readonly dedupeWindowMs: number;
+  /** Fingerprints of the keys whose packs may run; null where the bundle does not say. */
+  readonly trust: ReadonlySet<string> | null;
   readonly tenants: readonly TenantBundle[];
 }
 
@@ -49,6 +51,8 @@ export interface ProviderBinding {
   /** Shown in messages: where the bundle file names it, 1-based. */
   readonly line: number;
   readonly enabled: boolean;
+  /** Its pack may run whoever signed it, or nobody. */
+  readonly allowUnsigned: boolean;
   readonly config: Json;
   /** What the provider may reach; nothing where the bundle does not say. */
   readonly grants: Grants;

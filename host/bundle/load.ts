@@ -14,6 +14,7 @@ import { nameProblems } from './name-problems.ts';
 import { plainProblems } from './plain-problems.ts';
 import { problemAt, throwProblems } from './problems.ts';
 import { readTextFile } from './text-file.ts';
+import { resolveTrust } from './trust-file.ts';
 
 const BUNDLE_FILE = 'bundle.yaml';
 const MAX_BUNDLE_BYTES = 1024 * 1024;
@@ -44,6 +45,7 @@ export async function loadBundle(path: string): Promise<Bundle> {
   for (const [id, tenant, prefix] of tenantsOf(written)) {
     tenants.push(await resolveTenant(id, tenant, prefix, place));
   }
+  const trust = await resolveTrust(written.trust, place);
   throwProblems(place.problems);
   if (tenants.every((tenant) => tenant.providers.length === 0 && tenant.flows.length === 0)) {
     throw new GtpackError('bundle_invalid', 'The bundle has no provider and no flow.', {
@@ -62,6 +64,7 @@ export async function loadBundle(path: string): Promise<Bundle> {
     },
     bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
     dedupeWindowMs: written.dedupe_window,
+    trust,
     tenants,
   });
 }
@@ -193,6 +196,7 @@ async function resolveProvider(
     pack,
     line: yaml.atKey(path).line,
     enabled: file.enabled,
+    allowUnsigned: file.allow_unsigned,
     config,
     grants: parseGrants(file.grants),
   };

@@ -3,8 +3,9 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import * as z from 'zod';
+import { PLUGIN_IMPORTS, type PluginImport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
-import { count, mapping, text } from '../written/readers.ts';
+import { count, fault, mapping, text } from '../written/readers.ts';
 import { parseYamlShape, readYaml } from '../yaml.ts';
 import { readTextFile } from './text-file.ts';
 
@@ -12,8 +13,10 @@ import { readTextFile } from './text-file.ts';
 export interface Pin {
   /** BLAKE3 of the pack's bytes, hex. */
   readonly digest: string;
-  /** Granted capabilities. This version grants none. */
-  readonly grants: readonly never[];
+  /** Fingerprint of the key that had signed it; null for a pack that nobody signed. */
+  readonly publisher: string | null;
+  /** Capabilities whose grants were approved with it, in sorted order; none where it was pinned unasked. */
+  readonly grants: readonly PluginImport[];
 }
 
 /** Pins by tenant, then by provider. */
@@ -31,12 +34,18 @@ const LOCK_VERSION = 1;
 const MAX_LOCK_BYTES = 1024 * 1024;
 const DIGEST = /^blake3:([0-9a-f]{64})$/;
 const HEADER = `# Written by gtpack: the packs that this bundle was started with, and what each was granted.
-# Keep it under version control. A pack that changed is refused; to approve it, delete its entry and start again.
+# Keep it under version control. A pack that changed is refused; "gtpack install FILE" shows what changed and approves it.
 `;
 
+const digestText = text('"blake3:" and 64 hex digits', (value) => DIGEST.exec(value)?.[1]);
+
 const pinShape = mapping({
-  digest: text('"blake3:" and 64 hex digits', (value) => DIGEST.exec(value)?.[1]),
-  grants: z.array(z.never({ error: 'This version of gtpack grants no capabilities; the list is empty.' })),
+  digest: digestText,
+  publisher: digestText.nullable().optional().default(null),
+  grants: z.array(
+    z.enum(PLUGIN_IMPORTS, { error: (issue) => fault('the name of a capability', issue.input) }),
+    { error: (issue) => fault('a list of capabilities', issue.input) },
+  ),
 });
 
 /** Null is what is left of a mapping whose last entry an operator deleted. */
@@ -77,7 +86,14 @@ export function formatLock(pins: Pins): string {
   const tenants = sorted(pins).map(([tenant, providers]): [string, unknown] => [
     tenant,
     Object.fromEntries(
-      sorted(providers).map(([id, { digest, grants }]) => [id, { digest: `blake3:${digest}`, grants }]),
+      sorted(providers).map(([id, { digest, publisher, grants }]) => [
+        id,
+        {
+          digest: `blake3:${digest}`,
+          ...(publisher === null ? {} : { publisher: `blake3:${publisher}` }),
+          grants,
+        },
+      ]),
     ),
   ]);
   return (

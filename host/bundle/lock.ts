@@ -1,36 +1,34 @@
 import type { Problem } from '../errors.ts';
+import { grantedCapabilities } from '../grant/grants.ts';
 import type { Bundle, ProviderBinding } from './bundle.ts';
+import type { LoadedPack } from './loaded-pack.ts';
 import { LOCK_FILE, type LockFile, type Pin, readLock, writeLock } from './lock-file.ts';
 import { throwProblems } from './problems.ts';
-
-/** A pack that is about to be started for a provider. */
-export interface LoadedPack {
-  readonly tenant: string;
-  readonly provider: string;
-  /** BLAKE3 of the bytes that were loaded, hex. */
-  readonly digest: string;
-}
+import { trustVerdict } from './trust.ts';
 
 export interface LockVerdict {
   readonly lock: LockFile;
   /** Packs that the lock did not know; it pins them now, with no grants. */
   readonly pinned: readonly LoadedPack[];
+  /** Packs that started although no trusted key signed them, by why they did. */
+  readonly unsigned: Readonly<Record<'exempt' | 'unchecked', readonly LoadedPack[]>>;
 }
 
-/** In this env, packs that nobody signed are started. */
-const UNSIGNED_ENV = 'dev';
+/** In this env, a pack that the lock does not know is pinned at its first start; in others, `install` does that. */
+const PINNING_ENV = 'dev';
 
 /**
  * Approves the packs of a bundle against its `gtpack.lock`, and pins those that are new. Call it after the packs were
  * read and before anything of them runs.
  *
  * @returns warnings for the operator, one sentence each
- * @throws GtpackError `pack_unsigned`, `pack_changed`, with one problem a provider; and as `readLock`, `writeLock`
+ * @throws GtpackError `pack_unsigned`, `pack_untrusted`, `pack_changed`, `pack_unapproved`, `grant_unapproved`, with every
+ *   problem of every provider; and as `readLock`, `writeLock`
  */
 export async function approvePacks(bundle: Bundle, packs: readonly LoadedPack[]): Promise<string[]> {
-  const { lock, pinned } = checkLock(bundle, await readLock(bundle.dir), packs);
-  if (pinned.length > 0) await writeLock(lock);
-  return warningsOf(packs, pinned);
+  const verdict = checkLock(bundle, await readLock(bundle.dir), packs);
+  if (verdict.pinned.length > 0) await writeLock(verdict.lock);
+  return warningsOf(verdict);
 }
 
 /**
@@ -39,20 +37,19 @@ export async function approvePacks(bundle: Bundle, packs: readonly LoadedPack[])
  * @throws GtpackError as `approvePacks`
  */
 export async function comparePacks(bundle: Bundle, packs: readonly LoadedPack[]): Promise<string[]> {
-  checkLock(bundle, await readLock(bundle.dir), packs);
-  return warningsOf(packs, []);
+  return warningsOf({ ...checkLock(bundle, await readLock(bundle.dir), packs), pinned: [] });
 }
 
 /**
- * Compares packs with their pins.
+ * Compares packs with those whom the bundle trusts, and with their pins.
  *
- * No pack is signed in this version, so only env `dev` starts any. The verdict's lock holds the pins of all providers
- * that the bundle still names, enabled or not, and none of others.
- * @throws GtpackError `pack_unsigned`, `pack_changed`
+ * The verdict's lock holds the pins of all providers that the bundle still names, enabled or not, and none of others.
+ * @throws GtpackError as `approvePacks`
  */
 export function checkLock(bundle: Bundle, lock: LockFile, packs: readonly LoadedPack[]): LockVerdict {
   const problems: Problem[] = [];
   const pinned: LoadedPack[] = [];
+  const unsigned = { exempt: [] as LoadedPack[], unchecked: [] as LoadedPack[] };
   const pins = new Map<string, Map<string, Pin>>();
   const bindings = bindingsOf(bundle);
   for (const [tenant, providers] of lock.pins) {
@@ -64,17 +61,19 @@ export function checkLock(bundle: Bundle, lock: LockFile, packs: readonly Loaded
     const binding = bindings.get(`${pack.tenant}/${pack.provider}`);
     if (binding === undefined)
       throw new TypeError(`no provider ${pack.tenant}/${pack.provider} in the bundle`);
-    if (bundle.env !== UNSIGNED_ENV) problems.push(unsigned(bundle, binding, pack));
+    const trust = trustVerdict(bundle, binding, pack);
+    if (trust.kind === 'refused') problems.push(trust.problem);
+    else if (trust.kind !== 'trusted') unsigned[trust.kind].push(pack);
     const pin = pins.get(pack.tenant)?.get(pack.provider);
-    if (pin === undefined) {
+    if (pin !== undefined) problems.push(...pinProblems(bundle, binding, pack, pin));
+    else if (bundle.env !== PINNING_ENV) problems.push(unapproved(bundle, binding, pack));
+    else {
       pinned.push(pack);
-      keep(pins, pack.tenant, pack.provider, { digest: pack.digest, grants: [] });
-    } else if (pin.digest !== pack.digest) {
-      problems.push(changed(bundle, binding, pack, pin));
+      keep(pins, pack.tenant, pack.provider, { digest: pack.digest, publisher: pack.signer, grants: [] });
     }
   }
   throwProblems(problems);
-  return { lock: { path: lock.path, pins }, pinned };
+  return { lock: { path: lock.path, pins }, pinned, unsigned };
 }
 
 function keep(pins: Map<string, Map<string, Pin>>, tenant: string, provider: string, pin: Pin): void {
@@ -92,21 +91,53 @@ function bindingsOf(bundle: Bundle): ReadonlyMap<string, ProviderBinding> {
   );
 }
 
-function unsigned(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack): Problem {
+function pinProblems(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack, pin: Pin): Problem[] {
+  if (pin.digest !== pack.digest) return [changed(bundle, binding, pack, pin)];
+  if (bundle.env === PINNING_ENV) return [];
+  const wider = grantedCapabilities(binding.grants).filter((name) => !pin.grants.includes(name));
+  return wider.length === 0 ? [] : [widened(bundle, binding, pack, wider)];
+}
+
+function nameOf(binding: ProviderBinding, { tenant, provider }: LoadedPack): string {
+  return `The pack ${binding.pack} of the provider "${provider}" of the tenant "${tenant}"`;
+}
+
+function approval(binding: ProviderBinding, { tenant, provider }: LoadedPack): string {
+  return `gtpack install ${binding.pack} --tenant ${tenant} --provider ${provider}`;
+}
+
+function changed(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack, pin: Pin): Problem {
+  const resigned =
+    pin.publisher !== null && pin.publisher !== pack.signer ? ', and another key signed it, or none' : '';
   return {
-    code: 'pack_unsigned',
-    message: `The pack ${binding.pack} of the provider "${pack.provider}" of the tenant "${pack.tenant}" is not signed, and env "${bundle.env}" starts signed packs only.`,
-    cure: `This version of gtpack cannot check signatures: start the bundle as env "${UNSIGNED_ENV}".`,
+    code: 'pack_changed',
+    message: `${nameOf(binding, pack)} is not the one that ${LOCK_FILE} approved: ${short(pin.digest)} was expected; ${short(pack.digest)} came${resigned}.`,
+    cure: `To see what changed and approve it: ${approval(binding, pack)}`,
     file: bundle.file,
     line: binding.line,
   };
 }
 
-function changed(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack, pin: Pin): Problem {
+function unapproved(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack): Problem {
   return {
-    code: 'pack_changed',
-    message: `The pack ${binding.pack} of the provider "${pack.provider}" of the tenant "${pack.tenant}" is not the one that ${LOCK_FILE} approved: ${short(pin.digest)} was expected; ${short(pack.digest)} came.`,
-    cure: `To approve the new pack, delete ${pack.tenant}.${pack.provider} from ${LOCK_FILE} and start again.`,
+    code: 'pack_unapproved',
+    message: `${nameOf(binding, pack)} is not in ${LOCK_FILE}, and env "${bundle.env}" starts approved packs only.`,
+    cure: `To see what it asks for and approve it: ${approval(binding, pack)}`,
+    file: bundle.file,
+    line: binding.line,
+  };
+}
+
+function widened(
+  bundle: Bundle,
+  binding: ProviderBinding,
+  pack: LoadedPack,
+  names: readonly string[],
+): Problem {
+  return {
+    code: 'grant_unapproved',
+    message: `The bundle grants ${names.join(', ')} to the provider "${pack.provider}" of the tenant "${pack.tenant}", which ${LOCK_FILE} does not approve.`,
+    cure: `To approve what the bundle grants: ${approval(binding, pack)}`,
     file: bundle.file,
     line: binding.line,
   };
@@ -116,11 +147,16 @@ function short(digest: string): string {
   return `blake3:${digest.slice(0, 12)}…`;
 }
 
-function warningsOf(packs: readonly LoadedPack[], pinned: readonly LoadedPack[]): string[] {
+function warningsOf({ pinned, unsigned }: Pick<LockVerdict, 'pinned' | 'unsigned'>): string[] {
   const warnings: string[] = [];
-  if (packs.length > 0) {
+  if (unsigned.unchecked.length > 0) {
     warnings.push(
-      `No signature was checked for ${listed(packs)}; only env "${UNSIGNED_ENV}" starts packs like that.`,
+      `No signature was checked for ${listed(unsigned.unchecked)}: the bundle trusts nobody by name, and env "${PINNING_ENV}" starts packs like that.`,
+    );
+  }
+  if (unsigned.exempt.length > 0) {
+    warnings.push(
+      `No trusted key signed ${listed(unsigned.exempt)}; the bundle exempts them with allow_unsigned.`,
     );
   }
   if (pinned.length > 0) {

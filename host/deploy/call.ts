@@ -42,7 +42,15 @@ export const callPlugin: CallPlugin = async (file, operation, input, options) =>
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
     });
-    const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: null, grants: NO_GRANTS };
+    const binding = {
+      id: provider.id,
+      pack: file,
+      line: 1,
+      enabled: true,
+      allowUnsigned: false,
+      config: null,
+      grants: NO_GRANTS,
+    };
     const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: file });
     const tenant = parseTenantId('call');
     sandbox.register(tenant, {

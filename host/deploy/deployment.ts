@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Bundle } from '../bundle/bundle.ts';
-import { approvePacks, comparePacks, type LoadedPack } from '../bundle/lock.ts';
+import type { LoadedPack } from '../bundle/loaded-pack.ts';
+import { approvePacks, comparePacks } from '../bundle/lock.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { loadScriptWasm } from '../flow/script/script-wasm.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -61,8 +62,9 @@ function loadedPacks(bundle: Bundle, packs: ReadonlyMap<string, Pack>): LoadedPa
   const loaded: LoadedPack[] = [];
   for (const tenant of bundle.tenants) {
     for (const { id, enabled, pack } of tenant.providers) {
-      const { digest } = packs.get(pack) ?? {};
-      if (enabled && digest !== undefined) loaded.push({ tenant: tenant.id, provider: id, digest });
+      const { digest, signer } = packs.get(pack) ?? {};
+      if (!enabled || digest === undefined || signer === undefined) continue;
+      loaded.push({ tenant: tenant.id, provider: id, digest, signer });
     }
   }
   return loaded;

@@ -57,6 +57,16 @@ function isGrantable(name: PluginImport): name is keyof Grants {
   return Object.hasOwn(EXAMPLES, name);
 }
 
+/** Capabilities of which anything is granted, in sorted order. */
+export function grantedCapabilities(grants: Grants): (keyof Grants)[] {
+  return Object.keys(EXAMPLES)
+    .filter(
+      (name): name is keyof Grants =>
+        isGrantable(name as PluginImport) && grants[name as keyof Grants] !== null,
+    )
+    .sort();
+}
+
 /** Whether anything of a capability is granted, so that its functions are linked at all. */
 export function isGranted(grants: Grants, name: PluginImport): boolean {
   return isGrantable(name) && grants[name] !== null;

@@ -18,7 +18,15 @@ export async function openProvider(file: string, cacheDir: string): Promise<Prov
     wallMs: DEFAULT_LIMITS.transpileWallMs,
     memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
   });
-  const binding = { id: provider.id, pack: file, line: 1, enabled: true, config: {}, grants: NO_GRANTS };
+  const binding = {
+    id: provider.id,
+    pack: file,
+    line: 1,
+    enabled: true,
+    allowUnsigned: false,
+    config: {},
+    grants: NO_GRANTS,
+  };
   return codeOf(binding, pack, provider, { transpiler, bundleFile: file });
 }
 

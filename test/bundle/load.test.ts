@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadBundle } from '../../host/bundle/load.ts';
 import { NO_GRANTS } from '../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
+import { writeKeyPair } from '../../host/pack/key-file.ts';
 
 const GOLDEN = 'test/golden/bundle';
 const GOLDEN_CASES = (await readdir(GOLDEN)).sort();
@@ -48,6 +49,7 @@ describe('a bundle', () => {
       http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1_048_576, responseTimeoutMs: 10_000 },
       bus: { kind: 'embedded', file: join(dir, '.gtpack/bus.sqlite') },
       dedupeWindowMs: 86_400_000,
+      trust: null,
       tenants: [
         {
           id: 'default',
@@ -57,6 +59,7 @@ describe('a bundle', () => {
               pack: join(dir, 'providers/events/events-webhook.gtpack'),
               line: 2,
               enabled: true,
+              allowUnsigned: false,
               config: {},
               grants: NO_GRANTS,
             },
@@ -65,6 +68,7 @@ describe('a bundle', () => {
               pack: join(dir, 'providers/events/events-timer.gtpack'),
               line: 4,
               enabled: true,
+              allowUnsigned: false,
               config: {},
               grants: NO_GRANTS,
             },
@@ -78,15 +82,18 @@ describe('a bundle', () => {
   });
 
   test('in its full form is read to the last key', async () => {
+    await mkdir(join(dir, 'keys'));
+    const { fingerprint } = await writeKeyPair(join(dir, 'keys', 'acme'));
     const bundle = await load(`
 env: prod
 bus: { kind: embedded, file: /var/lib/gtpack/bus.sqlite }
 http: { listen: "[::1]:0", max_body: 2MiB, response_timeout: 3s }
 dedupe_window: 7d
+trust: ["blake3:${'ab'.repeat(32)}", keys/acme.pub]
 tenants:
   acme:
     providers:
-      hook: { pack: ./a.gtpack, enabled: false, config: { list: [1, "x", null, { a: true }] } }
+      hook: { pack: ./a.gtpack, enabled: false, allow_unsigned: true, config: { list: [1, "x", null, { a: true }] } }
     flows: ["flows/*.ygtc"]
     limits:
       cpu_slice: 100ms
@@ -107,14 +114,16 @@ tenants:
       http: { host: '::1', port: 0, maxBodyBytes: 2_097_152, responseTimeoutMs: 3000 },
       bus: { kind: 'embedded', file: '/var/lib/gtpack/bus.sqlite' },
       dedupeWindowMs: 604_800_000,
+      trust: new Set(['ab'.repeat(32), fingerprint]),
     });
     const [acme, globex] = bundle.tenants;
     expect(acme?.providers).toEqual([
       {
         id: 'hook',
         pack: join(dir, 'a.gtpack'),
-        line: 9,
+        line: 10,
         enabled: false,
+        allowUnsigned: true,
         config: { list: [1, 'x', null, { a: true }] },
         grants: NO_GRANTS,
       },
@@ -211,6 +220,37 @@ tenants:
     };
     visit(bundle);
     expect(open).toEqual([]);
+  });
+});
+
+describe('a trusted key', () => {
+  test.each([
+    [
+      'that is not there',
+      'keys/none.pub',
+      'file_unreadable',
+      'trust: "keys/none.pub": The key cannot be read',
+    ],
+    ['that is no key', 'bundle.yaml', 'key_invalid', 'trust: "bundle.yaml": An Ed25519 key was expected'],
+    [
+      'with half a fingerprint',
+      'blake3:abab',
+      'bundle_invalid',
+      'the path of a public key, or a fingerprint',
+    ],
+  ])('%s is refused at its place', async (_title, key, code, message) => {
+    const error: unknown = await load(`trust:\n  - ${key}\nproviders: { hook: { pack: a.gtpack } }`).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code, problems: [{ line: 2 }] });
+    expect(String(error)).toContain(message);
+  });
+
+  test('that is a private one is refused, and not shown', async () => {
+    await writeKeyPair(join(dir, 'acme'));
+    await expect(load('trust: [acme]\nproviders: { hook: { pack: a.gtpack } }')).rejects.toThrow(
+      'A public key in PEM was expected; a private one came.',
+    );
   });
 });
 

@@ -67,6 +67,7 @@ const bundleOf = (folder: string): Bundle => ({
   http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1 },
   bus: { kind: 'embedded', file: 'x' },
   dedupeWindowMs: 1,
+  trust: null,
   tenants: [],
 });
 
