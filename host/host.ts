@@ -13,6 +13,7 @@ import { hexSource } from './event/hex-source.ts';
 import type { TenantId } from './event/names.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
+import { RunRecorder } from './flow/run-recorder.ts';
 import { NO_GRANTS } from './grant/grants.ts';
 import { failedAnswer } from './ingress/answer.ts';
 import { Emitter } from './ingress/emitter.ts';
@@ -47,11 +48,7 @@ async function assemble(
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   opened.defer(() => bus.close());
-  const grants = new Map(
-    tenants.flatMap(({ id, providers }) =>
-      providers.map(({ binding }) => [`${id}/${binding.id}`, binding.grants] as const),
-    ),
-  );
+  const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
   const broker = new Broker({
     capabilities: [
       new PublishCapability(bus),
@@ -59,16 +56,18 @@ async function assemble(
       new StateCapability(bus.state),
       new TimersCapability(bus.timers),
     ],
-    grantsOf: (tenant, source) => grants.get(`${tenant}/${source}`) ?? NO_GRANTS,
+    grantsOf: (tenant, source) => byId.get(tenant)?.grants.get(source) ?? NO_GRANTS,
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
     onPerformed: () => undefined,
     monotonicMs: () => performance.now(),
   });
+  const recorder = new RunRecorder(bus);
   const sandbox = new Sandbox({
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,
     maxCellsPerHost: DEFAULT_LIMITS.maxCellsPerHost,
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
     onEffect: (tenant, effect, signal) => broker.perform(tenant, effect, signal),
+    onRecord: (tenant, journal) => recorder.record(tenant, journal),
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
     onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
     onFlowProblems: (tenant, problems) => {
@@ -126,7 +125,6 @@ async function assemble(
   });
   for (const { id, flows } of tenants) await dispatcher.open(id, flows);
 
-  const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
   const ticking = new Ticking({
     bus,
     cells: sandbox,

@@ -50,6 +50,11 @@ export const ALONE: SandboxOptions = {
       kind: 'problem',
       problem: { code: 'capability_denied', message: 'Nothing is granted here.', retryable: false },
     }),
+  onRecord: () =>
+    Promise.resolve({
+      kind: 'problem',
+      problem: { code: 'bus_unavailable', message: 'There is no bus here.', retryable: false },
+    }),
   onRespond: () => undefined,
   onLog: () => undefined,
   onFlowProblems: () => undefined,

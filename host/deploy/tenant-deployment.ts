@@ -3,12 +3,14 @@ import { GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { FlowProgramSpec } from '../flow/cell-program.ts';
 import type { Flow, Trigger } from '../flow/flow.ts';
+import type { FlowReach, ReachableProvider } from '../flow/flow-reach.ts';
+import type { Grants } from '../grant/grants.ts';
 import type { Limits } from '../limits.ts';
 import type { Pack } from '../pack/pack.ts';
 import type { TenantCode } from '../sandbox/sandbox.ts';
 import type { Transpiler } from '../sandbox/transpiler.ts';
 import { chooseProvider, codeOf, type ProviderCode } from './provider-code.ts';
-import { loadFlows, packFlows, readFlowFile } from './tenant-flows.ts';
+import { type DeployedSource, loadFlows, packFlows, readFlowFile } from './tenant-flows.ts';
 
 /** A tenant as its bundle and packs make it: all that the host needs to serve it. */
 export interface TenantDeployment {
@@ -18,6 +20,8 @@ export interface TenantDeployment {
   readonly flows: readonly Flow[];
   readonly timers: readonly TimerTrigger[];
   readonly code: TenantCode;
+  /** What the bundle grants by source: the provider's id, or `flow:<name>`. */
+  readonly grants: ReadonlyMap<string, Grants>;
 }
 
 export interface TimerTrigger {
@@ -40,7 +44,7 @@ export interface DeployTools {
  */
 export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Promise<TenantDeployment> {
   const providers: ProviderCode[] = [];
-  const sources = [];
+  const packs: [ProviderBinding, Pack][] = [];
   for (const binding of tenant.providers) {
     if (!binding.enabled) continue;
     const pack = tools.packOf(binding);
@@ -51,10 +55,10 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
         bundleFile: tools.bundle.file,
       }),
     );
-    sources.push(...packFlows(pack));
+    packs.push([binding, pack]);
   }
-  for (const file of tenant.flows) sources.push(await readFlowFile(file));
-  const flows = await loadFlows(sources);
+  const deployed = await loadFlows(await sourcesOf(tenant, packs, providers));
+  const flows = deployed.map(({ flow }) => flow);
   return {
     id: tenant.id,
     limits: tenant.limits,
@@ -62,7 +66,37 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     flows,
     timers: timersOf(flows, providers),
     code: tenantCode(tenant, providers, flows, tools),
+    grants: new Map([
+      ...providers.map(({ binding }) => [binding.id, binding.grants] as const),
+      ...deployed.map(({ flow, grants }) => [`flow:${flow.name}`, grants] as const),
+    ]),
   };
+}
+
+/** A pack's flows have the grants of the provider that it was installed as, the bundle's own those of the tenant. */
+async function sourcesOf(
+  tenant: TenantBundle,
+  packs: readonly [ProviderBinding, Pack][],
+  providers: readonly ProviderCode[],
+): Promise<DeployedSource[]> {
+  const reachable = new Map<string, ReachableProvider>(
+    providers.map(({ binding, provider: { exports, operations } }) => [
+      binding.id,
+      { invokes: exports.includes('invoke'), operations: operations.map(({ name }) => name) },
+    ]),
+  );
+  const sources: DeployedSource[] = [];
+  for (const [{ id, grants }, pack] of packs) {
+    const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable };
+    for (const source of packFlows(pack)) sources.push({ ...source, reach });
+  }
+  const reach: FlowReach = {
+    grants: tenant.grants,
+    grantee: `the tenant ${tenant.id}`,
+    providers: reachable,
+  };
+  for (const file of tenant.flows) sources.push({ ...(await readFlowFile(file)), reach });
+  return sources;
 }
 
 function timersOf(flows: readonly Flow[], providers: readonly ProviderCode[]): TimerTrigger[] {

@@ -2,11 +2,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GtpackError, type Problem } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
+import type { FlowReach } from '../flow/flow-reach.ts';
 import { type FlowSource, loadFlow } from '../flow/load.ts';
+import type { Grants } from '../grant/grants.ts';
 import type { Pack } from '../pack/pack.ts';
 
 const SCRIPTS = 'scripts';
 const MAX_FLOW_BYTES = 256 * 1024;
+
+/** A flow's text, and what it may reach where it comes from. */
+export interface DeployedSource extends FlowSource {
+  readonly reach: FlowReach;
+}
+
+/** A flow and what the broker grants it. */
+export interface DeployedFlow {
+  readonly flow: Flow;
+  readonly grants: Grants;
+}
 
 /** The flows of a bundle's files. */
 export async function readFlowFile(file: string): Promise<FlowSource> {
@@ -24,14 +37,14 @@ export function packFlows(pack: Pack): FlowSource[] {
  * Loads every flow of a tenant.
  * @throws GtpackError with every problem of every file; a name may be used once
  */
-export async function loadFlows(sources: readonly FlowSource[]): Promise<Flow[]> {
-  const flows: Flow[] = [];
+export async function loadFlows(sources: readonly DeployedSource[]): Promise<DeployedFlow[]> {
+  const flows: DeployedFlow[] = [];
   const problems: Problem[] = [];
   for (const source of sources) {
     try {
-      const flow = await loadFlow(source);
-      const other = flows.find(({ name }) => name === flow.name);
-      if (other === undefined) flows.push(flow);
+      const flow = await loadFlow(source, source.reach);
+      const other = flows.find((each) => each.flow.name === flow.name)?.flow;
+      if (other === undefined) flows.push({ flow, grants: source.reach.grants });
       else {
         problems.push({
           code: 'flow_invalid',

@@ -28,6 +28,7 @@ export class FlowProgram {
       host,
       bounds: eventBounds(limits),
       cpuSliceMs: limits.cpuSliceMs,
+      effectWallMs: limits.effectCallWallMs,
       ids: eventIds(),
     };
     for (const flow of flows) this.#flows.set(flow.name, compileFlow(flow, shared));

@@ -1,8 +1,10 @@
 import * as z from 'zod';
-import type { Json } from '../event/json.ts';
+import type { Json, JsonObject } from '../event/json.ts';
+import { duration } from '../written/readers.ts';
 import { closedObject } from '../yaml.ts';
+import { expectShape } from './expected-status.ts';
 import { isCelName, SCOPE_NAMES } from './expression.ts';
-import type { NodeType } from './flow.ts';
+import { HTTP_RESPONSE, type NodeType } from './flow.ts';
 
 /**
  * The shapes of a `.ygtc` file, part by part: `load.ts` checks each on its own, so that one part's faults hide none of
@@ -11,8 +13,6 @@ import type { NodeType } from './flow.ts';
 
 /** Node types of the language that this version does not run yet. */
 export const LATER_TYPES: ReadonlySet<string> = new Set([
-  'http',
-  'event',
   'wait',
   'async',
   'flow',
@@ -51,7 +51,7 @@ const outputName = z
     'An output name is made of letters, digits and _, starts with a letter or _, and is at most 63 long.',
   )
   .refine(
-    (name) => !isCelName(name) && !SCOPE_NAMES.some((taken) => taken === name),
+    (name) => !isCelName(name) && name !== HTTP_RESPONSE && !SCOPE_NAMES.some((taken) => taken === name),
     'This name already means something in expressions.',
   );
 
@@ -61,7 +61,7 @@ const code = z.string();
 /** Any JSON; YAML's `.inf` and `.nan` are none. Required. */
 const json = z.custom<Json>(isJson, 'Any JSON was expected.');
 
-function isJson(value: unknown): boolean {
+export function isJson(value: unknown): value is Json {
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true;
   return typeof value === 'object' && Object.values(value).every(isJson);
@@ -103,8 +103,41 @@ export function isStatus(status: unknown): status is number {
   return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
+function isTemplated(text: string): boolean {
+  return text.includes('{{');
+}
+
+const METHOD = /^[A-Z][A-Z0-9-]{0,31}$/;
+
 /** RFC 9110, section 5.6.2. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Zod's own record drops a key named `__proto__` without a word. */
+function mapOf(
+  isKey: (key: string) => boolean,
+  keyFault: string,
+  isValue: (value: unknown) => boolean,
+  valueFault: string,
+): z.ZodType<JsonObject> {
+  return z
+    .custom<JsonObject>(
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      'A map was expected.',
+    )
+    .superRefine((map, context) => {
+      for (const [key, value] of Object.entries(map)) {
+        const message = isKey(key) ? isValue(value) || valueFault : keyFault;
+        if (message !== true) context.addIssue({ code: 'custom', path: [key], message });
+      }
+    });
+}
+
+function isScalar(value: unknown): boolean {
+  return isJson(value) && (typeof value !== 'object' || value === null);
+}
+
+const A_SCALAR = 'A text, a number, true, false or null was expected.';
+const MAX_TIMEOUT_MS = 5 * 60_000;
 
 export const configShapes = {
   script: closedObject({ script: z.string().min(1, 'The script is empty.') }),
@@ -113,6 +146,36 @@ export const configShapes = {
     default: target.optional(),
   }),
   transform: closedObject({ value: json }),
+  http: closedObject({
+    method: z
+      .string()
+      .refine(
+        (method) => isTemplated(method) || METHOD.test(method),
+        'A method in capitals was expected, such as "POST".',
+      )
+      .optional(),
+    url: z.string().min(1, 'The URL is empty.'),
+    headers: mapOf(
+      (name) => HEADER_NAME.test(name),
+      'This is no name of an HTTP header.',
+      isScalar,
+      A_SCALAR,
+    ).optional(),
+    query: mapOf(
+      () => true,
+      '',
+      (value) => isScalar(value) || (Array.isArray(value) && value.every(isScalar)),
+      `${A_SCALAR.slice(0, -1)}, or a list of them.`,
+    ).optional(),
+    body: json.optional(),
+    auth: z
+      .string()
+      .min(1, 'The name is empty.')
+      .refine((name) => !isTemplated(name), 'A name as it stands in the grant was expected, and no template.')
+      .optional(),
+    expect: expectShape.optional(),
+    timeout: duration(1, MAX_TIMEOUT_MS).optional(),
+  }),
   http_response: closedObject({
     status: responseStatus.optional(),
     headers: z
@@ -120,6 +183,8 @@ export const configShapes = {
       .optional(),
     body: json.optional(),
   }),
+  /** All other keys are the action's own. */
+  event: z.looseObject({ provider: z.string(), action: z.string() }),
   publish: closedObject({ event_type: z.string(), payload: json, id: z.string().optional() }),
 } satisfies Record<NodeType, z.ZodType>;
 

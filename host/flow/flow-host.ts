@@ -1,10 +1,18 @@
 import type { LogLevel } from '../contract.ts';
-import type { Effect, EffectAnswer, HttpAnswer } from '../sandbox/protocol.ts';
+import type { ProviderCall } from '../sandbox/cell-runtime.ts';
+import type { Effect, EffectAnswer, HttpAnswer, RunJournal } from '../sandbox/protocol.ts';
 
 /** What the cell does for the executor. */
 export interface FlowHost {
   /** Asks the broker. A rejection is the cell's own trouble, not the effect's. */
   effect(effect: Effect): Promise<EffectAnswer>;
+  /**
+   * Calls an operation of a provider in the same cell.
+   * @throws GtpackError for what the provider did wrong: `guest_trap`, `guest_output_invalid`, …
+   */
+  call(call: ProviderCall): Promise<EffectAnswer>;
+  /** Stores outcomes of a run that is not finished; durable when it answers `ok`. */
+  record(journal: RunJournal): Promise<EffectAnswer>;
   /** Answers the webhook that waits for this event, if one still does. */
   respond(eventId: string, answer: HttpAnswer): void;
   /** @param source `flow:<name>` */

@@ -1,10 +1,10 @@
-import type { Json } from '../event/json.ts';
+import type { Json, JsonObject } from '../event/json.ts';
 
 /**
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
  * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
- * events from the bus to the cell and settles them. Cell: `executor.ts` runs a flow; `node/` holds a file per node
- * type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
+ * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
+ * Cell: `executor.ts` runs a flow; `node/` holds a file per node type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
  * into it and back.
  *
  * Invariants:
@@ -12,6 +12,7 @@ import type { Json } from '../event/json.ts';
  * - F2 an outcome that was recorded is never computed again (promise B3).
  * - F3 whatever a tenant wrote and can run without end runs inside `guard`.
  * - F4 a run ends with an outcome: nothing that a tenant wrote makes `run` reject.
+ * - F5 the outcome of an effect is recorded before the next node starts (promise B3).
  */
 
 /** A flow, read and checked: plain data that can be posted to a cell. Expressions are compiled in the cell. */
@@ -88,10 +89,79 @@ export type PublishNode = NodeOf<
   }
 >;
 
-export type FlowNode = ScriptNode | BranchNode | TransformNode | HttpResponseNode | PublishNode;
+/** Statuses from `from` to `to`, both included. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
 
-export const NODE_TYPES = ['script', 'branch', 'transform', 'http_response', 'publish'] as const;
+/** `method`, `url`, `headers`, `query` and `body` may hold templates. */
+export type HttpNode = NodeOf<
+  'http',
+  {
+    /** Default GET. */
+    readonly method?: string;
+    readonly url: string;
+    /** A value that is null is left out, like one of `query`. */
+    readonly headers?: JsonObject;
+    /** Added to the query of `url`; a list repeats its name. */
+    readonly query?: JsonObject;
+    /** A text is sent as it is, any other JSON as JSON. */
+    readonly body?: Json;
+    /** Name of credentials that the grant lets the host attach. */
+    readonly auth?: string;
+    /** Statuses that do not fail the node. */
+    readonly expect: readonly StatusRange[];
+    /** Shortens the grant's. */
+    readonly timeoutMs?: number;
+  }
+>;
+
+/** Calls an operation of a provider of the same tenant. */
+export type EventNode = NodeOf<
+  'event',
+  {
+    readonly provider: string;
+    /** The operation. */
+    readonly action: string;
+    /** Its input; may hold templates at any depth. */
+    readonly fields: JsonObject;
+  }
+>;
+
+export type FlowNode =
+  | ScriptNode
+  | BranchNode
+  | TransformNode
+  | HttpNode
+  | HttpResponseNode
+  | EventNode
+  | PublishNode;
+
+export const NODE_TYPES = [
+  'script',
+  'branch',
+  'transform',
+  'http',
+  'http_response',
+  'event',
+  'publish',
+] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
+
+/** What the output of the last `http` node is called, besides its own name. */
+export const HTTP_RESPONSE = 'http_response';
+
+/** The names under which later nodes see a node's output. */
+export function outputNames({
+  type,
+  output,
+}: {
+  readonly type?: string | undefined;
+  readonly output?: string | undefined;
+}): string[] {
+  return [...(output === undefined ? [] : [output]), ...(type === 'http' ? [HTTP_RESPONSE] : [])];
+}
 
 /** Targets that end the run, unless a node has that id. */
 export const RESERVED_TARGETS = ['respond', 'end'] as const;

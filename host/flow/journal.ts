@@ -9,6 +9,8 @@ export interface NodeOutcome {
   /** JSON text; absent where the node passes its input on. */
   readonly output?: string;
   readonly error?: { readonly code: string; readonly message: string };
+  /** How many it had; absent where it had none. */
+  readonly effects?: number;
   readonly ms: number;
   /** What an operator should know of an outcome that went well, such as a key that was missing. */
   readonly notes?: readonly string[];
@@ -33,17 +35,17 @@ export class Journal {
     this.#entries.push(outcomeJson(outcome));
   }
 
-  /** Takes back the last outcome, whose effect was refused. */
-  takeBack(): void {
-    this.#entries.pop();
+  /** Takes back what was added from `ordinal` on; none of it was recorded. */
+  takeBackTo(ordinal: number): void {
+    this.#entries.length = Math.min(this.#entries.length, ordinal);
   }
 
-  /** What is not recorded yet, to travel with an effect. */
+  /** What is not recorded yet. */
   unrecorded(): { readonly ordinal: number; readonly entry: string }[] {
     return this.#entries.slice(this.#recorded).map((entry, at) => ({ ordinal: this.#recorded + at, entry }));
   }
 
-  /** All there is now was stored with an effect. */
+  /** All there is now is stored. */
   markRecorded(): void {
     this.#recorded = this.#entries.length;
   }
@@ -67,7 +69,7 @@ export function readOutcome(entry: string): NodeOutcome {
   } catch (error) {
     throw new GtpackError('journal_invalid', 'An entry of the journal is no JSON.', { cause: error });
   }
-  const { node, status, next, output, ms, notes } = read;
+  const { node, status, next, output, effects, ms, notes } = read;
   if (typeof node !== 'string' || (status !== 'ok' && status !== 'skipped' && status !== 'error')) {
     throw new GtpackError('journal_invalid', 'An entry of the journal names no node or no status.');
   }
@@ -77,6 +79,7 @@ export function readOutcome(entry: string): NodeOutcome {
     next: next ?? null,
     ms: ms ?? 0,
     ...(output === undefined ? {} : { output: JSON.stringify(output) }),
+    ...(typeof effects === 'number' ? { effects } : {}),
     ...(notes === undefined ? {} : { notes }),
   };
 }

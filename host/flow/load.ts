@@ -1,11 +1,13 @@
 import { createBLAKE3 } from 'hash-wasm';
 import { GtpackError } from '../errors.ts';
 import { nearest, readYaml, suggestion } from '../yaml.ts';
+import { checkEffects } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
 import type { Flow } from './flow.ts';
 import { RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
 import { FlowProblems } from './flow-problems.ts';
+import { type FlowReach, NO_REACH } from './flow-reach.ts';
 import { findCycles, findUnreachable } from './graph.ts';
 import { type NodeDraft, readNode } from './read-node.ts';
 import { readTrigger, type TriggerDraft } from './read-trigger.ts';
@@ -21,10 +23,11 @@ export interface FlowSource {
 
 /**
  * Reads and checks a flow (invariant F1). Scripts are checked in the cell, which alone may run their engine.
- * @throws GtpackError `yaml_invalid`, or `flow_invalid`, `expression_invalid` and `template_invalid` with every problem
- *   of the file, each with its place and cure
+ * @param reach what it may reach; nothing by default
+ * @throws GtpackError `yaml_invalid`, or `flow_invalid`, `expression_invalid`, `template_invalid` and `capability_denied`
+ *   with every problem of the file, each with its place and cure
  */
-export async function loadFlow(source: FlowSource): Promise<Flow> {
+export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH): Promise<Flow> {
   const { text, file, scripts } = source;
   const yaml = readYaml(text, file);
   const problems = new FlowProblems(yaml, text);
@@ -40,6 +43,7 @@ export async function loadFlow(source: FlowSource): Promise<Flow> {
   checkTargets(nodes, triggers, problems);
   checkGraph(nodes, triggers, problems);
   checkExpressions(nodes, problems);
+  checkEffects(nodes, reach, problems);
   problems.throwIfAny();
   if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });
 

@@ -1,7 +1,9 @@
+import type { Json } from '../event/json.ts';
 import type { Path } from '../yaml.ts';
 import { suggestion } from '../yaml.ts';
+import { ANY_SUCCESS } from './expected-status.ts';
 import { type FlowNode, NODE_TYPES, type NodeType } from './flow.ts';
-import { configShapes, LATER_NODE_KEYS, LATER_TYPES, nodeShape } from './flow-file.ts';
+import { configShapes, isJson, LATER_NODE_KEYS, LATER_TYPES, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
 
 /** A target and where it is written. */
@@ -16,6 +18,7 @@ export interface NodeDraft {
   readonly line: number;
   readonly id?: string;
   readonly targets: readonly Edge[];
+  readonly type?: string;
   readonly when?: string;
   readonly output?: string;
   /** Undefined where the node has a problem. */
@@ -33,7 +36,7 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
     ...(base.when === undefined ? {} : { when: base.when }),
     ...(base.output === undefined ? {} : { output: base.output }),
   };
-  const draft = { path, line, ...common };
+  const draft = { path, line, type: base.type, ...common };
   const own = next === undefined ? [] : [next];
   const type = knownType(base.type, [...path, 'type'], problems);
   if (type === undefined) return { ...draft, targets: own };
@@ -74,11 +77,36 @@ function readConfig(
       const read = problems.parse(configShapes.http_response, config, path);
       return read && { part: { type, config: defined(read) }, edges: [] };
     }
+    case 'http': {
+      const read = problems.parse(configShapes.http, config, path);
+      if (read === undefined) return undefined;
+      const { timeout, expect = ANY_SUCCESS, ...rest } = read;
+      const shortened = timeout === undefined ? {} : { timeoutMs: timeout };
+      return { part: { type, config: { ...defined(rest), expect, ...shortened } }, edges: [] };
+    }
+    case 'event':
+      return readEvent(config, path, problems);
     case 'publish': {
       const read = problems.parse(configShapes.publish, config, path);
       return read && { part: { type, config: defined(read) }, edges: [] };
     }
   }
+}
+
+function readEvent(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
+  const read = problems.parse(configShapes.event, config, path);
+  if (read === undefined) return undefined;
+  const { provider, action } = read;
+  const fields: [string, Json][] = [];
+  for (const [key, value] of Object.entries(config as object) as [string, unknown][]) {
+    if (key === 'provider' || key === 'action') continue;
+    if (isJson(value)) fields.push([key, value]);
+    else problems.at([...path, key], { message: 'Any JSON was expected.' });
+  }
+  return {
+    part: { type: 'event', config: { provider, action, fields: Object.fromEntries(fields) } },
+    edges: [],
+  };
 }
 
 function readBranch(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
@@ -150,10 +178,11 @@ function withoutLaterKeys(raw: unknown, path: Path, problems: FlowProblems): unk
 }
 
 /** What a node with faults still says, so that others that name it are not called wrong. */
-function readable(raw: unknown): { id?: string; output?: string } {
+function readable(raw: unknown): { id?: string; type?: string; output?: string } {
   if (!isMap(raw)) return {};
   return {
     ...(typeof raw.id === 'string' ? { id: raw.id } : {}),
+    ...(typeof raw.type === 'string' ? { type: raw.type } : {}),
     ...(typeof raw.output === 'string' ? { output: raw.output } : {}),
   };
 }

@@ -1,22 +1,14 @@
-import type { GuestProblem } from '../contract.ts';
 import { errorMessage, formatProblem, GtpackError, type Problem } from '../errors.ts';
 import { checkJsonBounds, eventBounds, type JsonBounds } from '../event/json-bounds.ts';
-import type { CellLimits, NormalizedEvent, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
+import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
 import type { CompiledFlow, CompiledFlowNode } from './compiled-flow.ts';
+import { outputNames } from './flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import { Journal, type NodeOutcome, readOutcome } from './journal.ts';
-import type { NodeResult, NodeStep } from './node/node.ts';
+import type { NodeEffect, NodeStep } from './node/node.ts';
+import { EffectProblem, RunEffects } from './run-effects.ts';
 import { type RunEvent, RunScope } from './scope.ts';
-
-/** The broker's answer to an effect that it did not do. */
-export class EffectProblem extends Error {
-  readonly problem: GuestProblem;
-
-  constructor(problem: GuestProblem) {
-    super(problem.message);
-    this.problem = problem;
-  }
-}
+import { stepKey } from './step-key.ts';
 
 export interface RunParts {
   readonly flow: CompiledFlow;
@@ -37,7 +29,7 @@ export class Run {
   readonly #scope: RunScope;
   readonly #journal: Journal;
   readonly #bounds: JsonBounds;
-  #effects = 0;
+  readonly #effects: RunEffects;
   #outputCharacters = 0;
   #answers = 0;
 
@@ -46,6 +38,7 @@ export class Run {
     this.#scope = new RunScope(parts.event);
     this.#journal = new Journal(parts.order.journal);
     this.#bounds = eventBounds(parts.limits);
+    this.#effects = new RunEffects(parts);
   }
 
   /** Never rejects (F4). */
@@ -72,7 +65,7 @@ export class Run {
       const node = this.#nodeAt(outcome.node);
       if (outcome.output !== undefined) this.#record(node, outcome.output);
       if (node.node.type === 'http_response' && outcome.status === 'ok') this.#answers += 1;
-      if (node.node.type === 'publish' && outcome.status === 'ok') this.#effects += 1;
+      this.#effects.resume(outcome.effects ?? 0);
       next = outcome.next ?? undefined;
     }
     return this.#target(next);
@@ -84,8 +77,7 @@ export class Run {
     const compiled = this.#nodeAt(id);
     const startedAt = host.now();
     const notes: string[] = [];
-    const recordedBefore = this.#journal.length;
-    const outcomeOf = (rest: Pick<NodeOutcome, 'status' | 'next' | 'output' | 'error'>): NodeOutcome => ({
+    const outcomeOf: OutcomeOf = (rest) => ({
       node: id,
       ms: host.now() - startedAt,
       ...(notes.length === 0 ? {} : { notes }),
@@ -93,22 +85,26 @@ export class Run {
     });
     try {
       if (this.#journal.length >= limits.maxFlowSteps) throw this.#tooManySteps();
-      const step = this.#nodeStep(compiled, notes, outcomeOf);
+      const step = this.#nodeStep(compiled, notes);
       if (compiled.when !== undefined && !compiled.when(step)) {
         const next = this.#target(compiled.node.next);
         this.#journal.add(outcomeOf({ status: 'skipped', next: next ?? null }));
         return next;
       }
       const result = await compiled.compiled.run(step);
+      if ('effect' in result) {
+        this.#record(compiled, await this.#perform(compiled, step, result.effect, outcomeOf));
+        return this.#target(compiled.node.next);
+      }
+      const { output } = result;
       const next = this.#target(result.next ?? compiled.node.next);
-      if (result.output !== undefined) {
-        checkJsonBounds(result.output, this.#bounds, `The output of node ${id}`);
-        this.#record(compiled, result.output);
+      if (output !== undefined) {
+        this.#checkOutput(id, output);
+        this.#record(compiled, output);
       }
-      // An effect has recorded the outcome already.
-      if (this.#journal.length === recordedBefore) {
-        this.#journal.add(outcomeOf({ status: 'ok', next: next ?? null, ...output(result) }));
-      }
+      this.#journal.add(
+        outcomeOf({ status: 'ok', next: next ?? null, ...(output === undefined ? {} : { output }) }),
+      );
       return next;
     } catch (thrown) {
       const { code, message } = this.#runError(thrown, id);
@@ -117,16 +113,55 @@ export class Run {
     }
   }
 
-  #nodeStep(
+  /**
+   * Does what a node does outside of its run, and sees to it that its outcome is recorded before anything follows (F5).
+   * @returns the node's output
+   */
+  async #perform(
     { node }: CompiledFlowNode,
-    notes: string[],
-    outcomeOf: (rest: Pick<NodeOutcome, 'status' | 'next' | 'output'>) => NodeOutcome,
-  ): NodeStep {
+    { key, ordinal }: NodeStep,
+    { ask, output }: NodeEffect,
+    outcomeOf: OutcomeOf,
+  ): Promise<string> {
+    const { flow, runId } = this.#parts.order;
+    const next = this.#target(node.next) ?? null;
+    const before = this.#effects.count;
+    const entered = (json: string, effects: number): void => {
+      this.#checkOutput(node.id, json);
+      this.#journal.add(
+        outcomeOf({ status: 'ok', next, output: json, ...(effects === 0 ? {} : { effects }) }),
+      );
+    };
+    try {
+      let json: string;
+      if (typeof output === 'string') {
+        json = output;
+        entered(json, 1);
+        await this.#effects.ask(
+          ask,
+          { runId, flow, node: node.id, journal: this.#journal.unrecorded() },
+          key,
+        );
+      } else {
+        json = output(await this.#effects.ask(ask, { runId, flow, node: node.id, journal: [] }, key));
+        entered(json, this.#effects.count - before);
+        await this.#effects.record({ runId, journal: this.#journal.unrecorded() });
+      }
+      this.#journal.markRecorded();
+      return json;
+    } catch (error) {
+      this.#journal.takeBackTo(ordinal);
+      throw error;
+    }
+  }
+
+  #nodeStep({ node }: CompiledFlowNode, notes: string[]): NodeStep {
     const { order, event, host, flow } = this.#parts;
     const label = `flow ${flow.flow.name}, node ${node.id}`;
     return {
       runId: order.runId,
       ordinal: this.#journal.length,
+      key: stepKey(order.runId, node.id, this.#journal.length),
       event,
       scope: this.#scope,
       host,
@@ -141,39 +176,11 @@ export class Run {
         this.#answers += 1;
         host.respond(event.head.id, { status, headers, body });
       },
-      publish: async (events, json) => {
-        this.#journal.add(outcomeOf({ status: 'ok', next: this.#target(node.next) ?? null, output: json }));
-        try {
-          await this.#effect(node.id, events);
-        } catch (error) {
-          this.#journal.takeBack();
-          throw error;
-        }
-        this.#journal.markRecorded();
-        return { output: json };
-      },
     };
   }
 
-  async #effect(node: string, events: readonly NormalizedEvent[]): Promise<void> {
-    const { order, host, limits } = this.#parts;
-    if (this.#effects >= limits.maxEffectsPerRun) {
-      throw new GtpackError(
-        'flow_too_many_effects',
-        `The run has had ${this.#effects} effects, which is the most that is allowed.`,
-        { cure: 'Divide the work among several events.' },
-      );
-    }
-    this.#effects += 1;
-    const answer = await host.effect({
-      capability: 'bus',
-      fn: 'publish',
-      args: [],
-      source: `flow:${order.flow}`,
-      run: { runId: order.runId, flow: order.flow, node, journal: this.#journal.unrecorded() },
-      events,
-    });
-    if (answer.kind === 'problem') throw new EffectProblem(answer.problem);
+  #checkOutput(node: string, json: string): void {
+    checkJsonBounds(json, this.#bounds, `The output of node ${node}`);
   }
 
   #record({ node }: CompiledFlowNode, json: string): void {
@@ -186,7 +193,7 @@ export class Run {
         { cure: 'Let nodes give only what later nodes need.' },
       );
     }
-    this.#scope.record(node.id, json, node.output);
+    this.#scope.record(node.id, json, outputNames(node));
   }
 
   #nodeAt(id: string): CompiledFlowNode {
@@ -268,6 +275,4 @@ export class Run {
   }
 }
 
-function output(result: NodeResult): Pick<NodeOutcome, 'output'> {
-  return result.output === undefined ? {} : { output: result.output };
-}
+type OutcomeOf = (rest: Pick<NodeOutcome, 'status' | 'next' | 'output' | 'error' | 'effects'>) => NodeOutcome;

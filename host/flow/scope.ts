@@ -89,12 +89,12 @@ export class RunScope {
     return this.#input.text;
   }
 
-  /** Makes a node's output the next one's input. @param name the node's `output` */
-  record(node: string, json: string, name: string | undefined): void {
+  /** Makes a node's output the next one's input. @param names what later nodes call it, besides `steps.<id>` */
+  record(node: string, json: string, names: readonly string[]): void {
     const output = new JsonText(json);
     this.#input = output;
     this.#outputs.set(node, output);
-    if (name !== undefined) this.#named.set(name, output);
+    for (const name of names) this.#named.set(name, output);
     Object.defineProperty(this.#steps, node, {
       get: () => output.cel,
       enumerable: true,

@@ -1,5 +1,6 @@
-import type { WaitingImport } from '../contract.ts';
+import type { GuestProblem, WaitingImport } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
+import type { Event } from '../event/event.ts';
 import { type EventIds, eventIds, type NormalizeContext } from '../event/normalize.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
 import { ComponentPlugin } from './component-plugin.ts';
@@ -69,6 +70,8 @@ export interface ProviderCall {
   readonly run: EffectRun;
   /** Begins the ids of what the provider publishes, so that a repeat is a duplicate (promise B4). */
   readonly key: string;
+  /** The run's event: what the provider publishes follows from it, and is one hop further. */
+  readonly cause: Event;
   /** Counts one effect of the provider. @returns why it may have no more */
   readonly spend: () => GtpackError | undefined;
 }
@@ -209,10 +212,15 @@ export class CellRuntime {
     job: number,
     context: NormalizeContext,
     enter: (call: GuestCall) => T | Promise<T>,
+    forRun?: ProviderCall,
   ): Promise<T> {
     const whose: Owner = { job, source: context.source };
     const call = new GuestCall(whose, this.#start.spec.limits, {
-      ask: (capability, fn, args) => this.#ask(whose, context, capability, fn, args),
+      ask: (capability, fn, args) => {
+        const refusal = forRun?.spend();
+        if (refusal !== undefined) return Promise.resolve({ kind: 'problem', problem: problemOf(refusal) });
+        return this.#ask(whose, context, capability, fn, args, forRun?.run);
+      },
       deliver: (owner, hand) => this.#turns.take(owner, hand),
       giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, ...owner }),
     });
@@ -233,6 +241,7 @@ export class CellRuntime {
     capability: WaitingImport,
     fn: string,
     args: readonly string[],
+    run: EffectRun | null = null,
   ): Promise<GuestReply> {
     this.#boundMemory(owner);
     const { limits } = this.#start.spec;
@@ -241,7 +250,7 @@ export class CellRuntime {
         capability,
         fn,
         source: context.source,
-        run: null,
+        run,
         ...readArguments(capability, fn, args, context, limits),
       });
       return answer.kind === 'ok' ? { kind: 'ok', json: answer.output } : answer;
@@ -277,20 +286,19 @@ export class CellRuntime {
     };
   }
 
-  /** A provider's operation on behalf of a run: its own budget, grants and log, and every effect counts for the run, too. */
-  async #callForRun(job: number, { provider, operation, input, run, key, spend }: ProviderCall): Promise<EffectAnswer> {
-    const { limits } = this.#start.spec;
+  /** A provider's operation with its own budget, grants and log; its effects count for the run, too. */
+  async #callForRun(job: number, order: ProviderCall): Promise<EffectAnswer> {
+    const { provider, operation, input, key, cause } = order;
     const pool = this.#poolOf(provider);
-    const context = invokeContext(provider, stepIds(key, this.#ids));
-    const ask: Asking['ask'] = (capability, fn, args) => {
-      const over = spend();
-      if (over === undefined) return this.#ask(job, context, capability, fn, args, run);
-      const { code, message } = over.problems[0];
-      return Promise.resolve({ kind: 'problem', problem: { code, message, retryable: false } });
-    };
-    const reply = await this.#enter(job, ask, (call) => pool.call(call, 'invoke', input, operation));
+    const context = { ...invokeContext(provider, repeatableIds(key, this.#ids)), cause };
+    const reply = await this.#enter(
+      job,
+      context,
+      (call) => pool.call(call, 'invoke', input, operation),
+      order,
+    );
     if (reply.kind === 'problem') return reply;
-    checkOutput(reply.json, limits);
+    readOutput(reply.json, this.#start.spec.limits);
     return { kind: 'ok', output: reply.json };
   }
 
@@ -306,6 +314,20 @@ export class CellRuntime {
       this.#outbox.push(report(call));
     });
   }
+}
+
+function repeatableIds(key: string, { hex }: EventIds): EventIds {
+  let count = 0;
+  const next = (): string => {
+    count += 1;
+    return `${key}.${count}`;
+  };
+  return { next, hex };
+}
+
+function problemOf(error: GtpackError): GuestProblem {
+  const [{ code, message }] = error.problems;
+  return { code, message, retryable: error.retryable };
 }
 
 function resultOf(reply: GuestReply, read: (json: string) => JobResult): JobResult {

@@ -12,6 +12,7 @@ import type {
   HttpAnswer,
   Job,
   JobResult,
+  RunJournal,
 } from './protocol.ts';
 import { OPENING_JOB } from './watch.ts';
 
@@ -24,6 +25,8 @@ export interface SandboxOptions {
   readonly maxQueuedCalls: number;
   /** Performs an effect; resolves with a typed answer, never rejects. The signal aborts when the cell is gone. */
   readonly onEffect: (tenant: TenantId, effect: Effect, signal: AbortSignal) => Promise<EffectAnswer>;
+  /** Stores what a run did before it goes on; resolves with a typed answer, never rejects. */
+  readonly onRecord: (tenant: TenantId, journal: RunJournal) => Promise<EffectAnswer>;
   readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
   readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
   /** Flows of a cell that opened which cannot run. */
@@ -193,11 +196,10 @@ export class Sandbox {
         this.#settle(cell, report.id, report.result);
         break;
       case 'effect':
-        void this.#options.onEffect(tenant, report.effect, cell.gone.signal).then((answer) => {
-          if (this.#cells.get(cell.id) === cell) {
-            cell.host.send(cell.id, { kind: 'effect_answer', call: report.call, answer });
-          }
-        });
+        this.#answer(cell, report.call, this.#options.onEffect(tenant, report.effect, cell.gone.signal));
+        break;
+      case 'record':
+        this.#answer(cell, report.call, this.#options.onRecord(tenant, report.journal));
         break;
       case 'give_up':
         cell.host.control({ kind: 'close', cell: cell.id });
@@ -212,6 +214,12 @@ export class Sandbox {
       default:
         report satisfies never;
     }
+  }
+
+  #answer(cell: LiveCell, call: number, pending: Promise<EffectAnswer>): void {
+    void pending.then((answer) => {
+      if (this.#cells.get(cell.id) === cell) cell.host.send(cell.id, { kind: 'effect_answer', call, answer });
+    });
   }
 
   #settle(cell: LiveCell, id: number, result: JobResult): void {

@@ -8,7 +8,14 @@ import { loadFlow } from '../../host/flow/load.ts';
 import type { ScriptCompiler } from '../../host/flow/node/script.ts';
 import { RunEvent } from '../../host/flow/scope.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
-import type { Effect, EffectAnswer, HttpAnswer, RunOutcome } from '../../host/sandbox/protocol.ts';
+import type { ProviderCall } from '../../host/sandbox/cell-runtime.ts';
+import type {
+  Effect,
+  EffectAnswer,
+  HttpAnswer,
+  RunJournal,
+  RunOutcome,
+} from '../../host/sandbox/protocol.ts';
 
 /** Instead of a script engine, where a test is about something else: a script is a JavaScript function's body. */
 const scripts: ScriptCompiler = {
@@ -24,9 +31,13 @@ const scripts: ScriptCompiler = {
 
 interface Harness {
   readonly effects: Effect[];
+  readonly calls: ProviderCall[];
+  readonly records: RunJournal[];
   readonly answers: { eventId: string; answer: HttpAnswer }[];
   readonly guarded: string[];
   answerEffect: (effect: Effect) => Promise<EffectAnswer>;
+  answerCall: (call: ProviderCall) => Promise<EffectAnswer>;
+  answerRecord: (journal: RunJournal) => Promise<EffectAnswer>;
   readonly host: FlowHost;
 }
 
@@ -34,13 +45,25 @@ function harness(): Harness {
   let clock = 1_000;
   const made: Harness = {
     effects: [],
+    calls: [],
+    records: [],
     answers: [],
     guarded: [],
     answerEffect: async () => ({ kind: 'ok', output: '{}' }),
+    answerCall: async () => ({ kind: 'ok', output: '{}' }),
+    answerRecord: async () => ({ kind: 'ok', output: 'null' }),
     host: {
       effect: (effect) => {
         made.effects.push(effect);
         return made.answerEffect(effect);
+      },
+      call: (call) => {
+        made.calls.push(call);
+        return made.answerCall(call);
+      },
+      record: (journal) => {
+        made.records.push(journal);
+        return made.answerRecord(journal);
       },
       respond: (eventId, answer) => made.answers.push({ eventId, answer }),
       log: () => undefined,

@@ -66,6 +66,8 @@ async function attempt(flow: Flow, n: number, store: Store, killAfter: number): 
       if (effects === killAfter) throw new Error('killed');
       return { kind: 'ok', output: '{}' };
     },
+    call: () => Promise.reject(new Error('There are no providers here.')),
+    record: () => Promise.reject(new Error('There is nothing to record.')),
     respond: () => undefined,
     log: () => undefined,
     cpuMs: () => 0,

@@ -71,6 +71,7 @@ export class Arena {
       maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
       onEffect: async () => ({ kind: 'ok', output: 'null' }),
       onRecord: async () => ({ kind: 'ok', output: 'null' }),
+      onRecord: async () => ({ kind: 'ok', output: 'null' }),
       onRespond: () => undefined,
       onLog: (_, log) => this.logs.push(log),
       onFlowProblems: (_, problems) => this.problems.push(...problems),

@@ -33,6 +33,7 @@ async function besiege(
     maxCellsPerHost: 2,
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
     onEffect: async () => ({ kind: 'ok', output: 'null' }),
+    onRecord: async () => ({ kind: 'ok', output: 'null' }),
     onRespond: () => undefined,
     onLog: () => undefined,
     onFlowProblems: () => undefined,

@@ -75,6 +75,7 @@ export function openSandbox(options: Partial<SandboxOptions> = {}): TestSandbox 
       effects.push(effect);
       return { kind: 'ok', output: 'null' };
     },
+    onRecord: async () => ({ kind: 'ok', output: 'null' }),
     onRespond: () => undefined,
     onLog: (_, log) => logs.push(log),
     onFlowProblems: () => undefined,

@@ -1,6 +1,6 @@
 import type { JsonBounds } from '../../event/json-bounds.ts';
 import type { EventIds } from '../../event/normalize.ts';
-import type { NormalizedEvent } from '../../sandbox/protocol.ts';
+import type { Effect } from '../../sandbox/protocol.ts';
 import type { ExpressionCompiler } from '../expression.ts';
 import type { Flow } from '../flow.ts';
 import type { FlowHost } from '../flow-host.ts';
@@ -19,19 +19,47 @@ export interface NodeTools {
   readonly host: Pick<FlowHost, 'guard' | 'cpuMs'>;
   /** What one uninterrupted stretch of tenant code may take. */
   readonly cpuSliceMs: number;
+  /** What an effect may take by the wall. */
+  readonly effectWallMs: number;
 }
 
 /** A node, ready to run any number of times. */
 export interface CompiledNode {
-  /** @throws GtpackError or EffectProblem, which fail the node */
+  /** @throws GtpackError, which fails the node */
   run(step: NodeStep): NodeResult | Promise<NodeResult>;
 }
 
-export interface NodeResult {
-  /** JSON text; absent where the node passes its input on. */
-  readonly output?: string;
-  /** The node's own target instead of its `next`. */
-  readonly next?: string;
+export type NodeResult =
+  | {
+      /** JSON text; absent where the node passes its input on. */
+      readonly output?: string;
+      /** The node's own target instead of its `next`. */
+      readonly next?: string;
+    }
+  | { readonly effect: NodeEffect };
+
+/** What a node has done outside of its run, as the last thing that it does. */
+export interface NodeEffect {
+  readonly ask: BrokerAsk | ProviderAsk;
+  /**
+   * The node's output, JSON text. One that is known before is stored together with the effect; one that is made of the
+   * answer is recorded before the next node starts, and a cell that dies in between leaves the effect to be repeated.
+   */
+  readonly output: string | ((answer: string) => string);
+}
+
+/** One effect of the run's own. */
+export interface BrokerAsk extends Pick<Effect, 'capability' | 'fn' | 'args' | 'events'> {
+  readonly kind: 'broker';
+}
+
+/** A call of a provider in the same cell, whose effects count against the run. */
+export interface ProviderAsk {
+  readonly kind: 'provider';
+  readonly provider: string;
+  readonly operation: string;
+  /** JSON text. */
+  readonly input: string;
 }
 
 /** One execution of a node. */
@@ -39,6 +67,8 @@ export interface NodeStep {
   readonly runId: string;
   /** Place of the step in the run, from 0. */
   readonly ordinal: number;
+  /** Names the step: the same on every delivery of the run. */
+  readonly key: string;
   readonly event: RunEvent;
   readonly scope: RunScope;
   readonly host: FlowHost;
@@ -46,12 +76,6 @@ export interface NodeStep {
   guard<T>(fn: () => T): T;
   /** Goes to the journal with the node's outcome. */
   note(text: string): void;
-  /**
-   * Does the node's one effect, which is the last thing that it does: its outcome is recorded together with it, so
-   * `output` must be known before.
-   * @throws EffectProblem as the broker answers, GtpackError `flow_too_many_effects`
-   */
-  publish(events: readonly NormalizedEvent[], output: string): Promise<NodeResult>;
   /** Answers the waiting webhook, once a run. @throws GtpackError `flow_response_invalid` for a second answer */
   respond(status: number, headers: Readonly<Record<string, string>>, body: string): void;
 }

@@ -1,5 +1,7 @@
 import type { FlowNode } from '../flow.ts';
 import { compileBranch } from './branch.ts';
+import { compileEvent } from './event.ts';
+import { compileHttp } from './http.ts';
 import { compileHttpResponse } from './http-response.ts';
 import type { CompiledNode, NodeTools } from './node.ts';
 import { compilePublish } from './publish.ts';
@@ -15,6 +17,10 @@ export function compileNode(node: FlowNode, tools: NodeTools): CompiledNode {
       return compileBranch(node, tools);
     case 'transform':
       return compileTransform(node, tools);
+    case 'http':
+      return compileHttp(node, tools);
+    case 'event':
+      return compileEvent(node, tools);
     case 'http_response':
       return compileHttpResponse(node, tools);
     case 'publish':

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { eventToJson, normalizeDraft } from '../../event/normalize.ts';
 import type { PublishNode } from '../flow.ts';
 import { compileValue } from './compile.ts';
@@ -12,7 +11,8 @@ export function compilePublish(node: PublishNode, tools: NodeTools): CompiledNod
     run(step) {
       const rendered = step.guard(() => draft.render(step.scope.cel));
       const event = normalizeDraft(
-        { id: stepId(step.runId, node.id, step.ordinal), ...(rendered as object) },
+        // The same for every delivery of the run, so that a repeat is a duplicate on the bus (promise B4).
+        { id: step.key, ...(rendered as object) },
         {
           source: `flow:${flow.name}`,
           eventType: null,
@@ -24,12 +24,9 @@ export function compilePublish(node: PublishNode, tools: NodeTools): CompiledNod
       );
       const { id, event_type } = event;
       const json = eventToJson(event, bounds);
-      return step.publish([{ id, type: event_type, json }], JSON.stringify({ id, event_type }));
+      const events = [{ id, type: event_type, json }];
+      const ask = { kind: 'broker', capability: 'bus', fn: 'publish', args: [], events } as const;
+      return { effect: { ask, output: JSON.stringify({ id, event_type }) } };
     },
   };
-}
-
-/** The same for every delivery of the run, so that a repeat is a duplicate on the bus (promise B4). */
-function stepId(runId: string, node: string, ordinal: number): string {
-  return hash('sha256', `${runId}\n${node}\n${ordinal}`, 'hex').slice(0, 32);
 }

@@ -1,0 +1,19 @@
+import { type Grants, NO_GRANTS } from '../grant/grants.ts';
+
+/** What a flow may reach where it runs: known before it is loaded, so that what it lacks is found then (F1). */
+export interface FlowReach {
+  readonly grants: Grants;
+  /** Whose grants they are, for messages: `the tenant acme`, `the provider orders`. */
+  readonly grantee: string;
+  /** The tenant's providers by their ids in the bundle. */
+  readonly providers: ReadonlyMap<string, ReachableProvider>;
+}
+
+export interface ReachableProvider {
+  /** Whether its operations can be called at all. */
+  readonly invokes: boolean;
+  readonly operations: readonly string[];
+}
+
+/** Nothing: what a flow may reach that no bundle runs. */
+export const NO_REACH: FlowReach = { grants: NO_GRANTS, grantee: 'the tenant', providers: new Map() };
