@@ -58,6 +58,17 @@ export class SectionReader {
     throw new SectionFault(`there is a number of more than 32 bits before byte ${this.#position}`);
   }
 
+  /** LEB128, signed, 33 bits: the index of a type, or below zero one that has no index. */
+  s33(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - 2 ** (shift + 7);
+    }
+    throw new SectionFault(`there is a number of more than 33 bits before byte ${this.#position}`);
+  }
+
   /** A number whose value does not matter, of up to 64 bits. */
   skipNumber(): void {
     for (let length = 0; length < 10; length += 1) if (this.byte() < 0x80) return;
@@ -96,12 +107,22 @@ export class SectionReader {
   }
 }
 
+const HEADER_BYTES = 8;
+
 /** Calls `read` for each section of the outermost level; `start` is where the section's id stands. */
 export function eachSection(
   bytes: Uint8Array,
   read: (id: number, section: SectionReader, start: number) => void,
 ): void {
-  const reader = new SectionReader(bytes, 8, bytes.length);
+  sectionsOf(new SectionReader(bytes, 0, bytes.length), read);
+}
+
+/** The same for a module or component that is a part of another. */
+export function sectionsOf(
+  reader: SectionReader,
+  read: (id: number, section: SectionReader, start: number) => void,
+): void {
+  reader.part(HEADER_BYTES);
   while (!reader.done) {
     const start = reader.position;
     const id = reader.byte();

@@ -61,6 +61,8 @@ export async function codeOf(
     if (fault.kind === 'import_foreign' || fault.kind === 'request_missing') {
       problems.push({ ...fault, code: 'guest_import_refused', file: pack.file });
     }
+    if (fault.kind === 'type_mismatch')
+      problems.push({ ...fault, code: 'guest_type_mismatch', file: pack.file });
   }
   for (const name of actual.imports) {
     if (FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;

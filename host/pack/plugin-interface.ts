@@ -8,7 +8,9 @@ import {
 } from '../contract.ts';
 import { quoted } from '../event/names.ts';
 import type { ProviderKind } from './pack.ts';
-import type { WasmInterface } from './wasm-interface.ts';
+import { type TypeMismatch, typeMismatches } from './plugin-shape.ts';
+import { IMPORT_TYPES } from './plugin-types.ts';
+import type { WasmImport, WasmInterface } from './wasm-interface.ts';
 
 /** What a binary offers and needs, in the words of WIT package `gtpack:plugin`. */
 export interface PluginInterface {
@@ -17,6 +19,8 @@ export interface PluginInterface {
   readonly imports: readonly PluginImport[];
   /** Imports that no host function answers. */
   readonly foreign: readonly string[];
+  /** Functions of the contract that it has with other types. */
+  readonly mismatches: readonly TypeMismatch[];
 }
 
 /** Linked without a request. */
@@ -48,19 +52,35 @@ export function pluginInterface(wasm: WasmInterface): PluginInterface {
   const exports = PLUGIN_EXPORTS.filter((name) =>
     exported.has(wasm.kind === 'module' ? name : interfaceName(name)),
   );
-  const modules = new Set(wasm.imports.map(({ module }) => module));
+  const modules = new Set(
+    wasm.imports
+      .filter(({ kind }) => kind === (wasm.kind === 'module' ? 'function' : 'interface'))
+      .map(({ module }) => module),
+  );
   const imports = PLUGIN_IMPORTS.filter((name) => modules.has(interfaceName(name)));
-  const answered = new Set(imports.map(interfaceName));
   const foreign = new Set<string>();
-  for (const { module, name } of wasm.imports) {
-    const given =
-      wasm.kind === 'module'
-        ? module === 'env' && name === 'abort'
-        : module === interfaceName('types') || WASI.test(module);
-    const known = given || answered.has(module);
-    if (!known) foreign.add(name === '' ? module : `${module} ${name}`);
+  for (const item of wasm.imports) for (const name of foreignIn(item, wasm, imports)) foreign.add(name);
+  return { exports, imports, foreign: [...foreign], mismatches: typeMismatches(wasm, exports, imports) };
+}
+
+/** What of one import no host function answers. */
+function foreignIn(item: WasmImport, wasm: WasmInterface, imports: readonly PluginImport[]): string[] {
+  const { module, name, kind, extern } = item;
+  const own = imports.find((each) => interfaceName(each) === module);
+  if (wasm.kind === 'module') {
+    const isAbort = module === 'env' && name === 'abort';
+    const isOwn = own !== undefined && Object.hasOwn(IMPORT_TYPES[own], name);
+    return kind === 'function' && (isAbort || isOwn) ? [] : [`${module} ${name}`];
   }
-  return { exports, imports, foreign: [...foreign] };
+  // Types alone are nothing that a host could refuse.
+  if (kind === 'type') return [];
+  if (kind !== 'interface' || extern?.kind !== 'interface') return [module];
+  if (WASI.test(module)) return [];
+  if (own === undefined && module !== interfaceName('types')) return [module];
+  const known = own === undefined ? {} : IMPORT_TYPES[own];
+  return [...extern.exports]
+    .filter(([fn, { kind: of }]) => of !== 'type' && !(of === 'function' && Object.hasOwn(known, fn)))
+    .map(([fn]) => `${module} ${fn}`);
 }
 
 /** What a pack says of a provider, as far as its binary can bear it out. */
@@ -76,6 +96,7 @@ export interface InterfaceFault {
     | 'export_missing'
     | 'request_missing'
     | 'import_foreign'
+    | 'type_mismatch'
     | 'request_unused'
     | 'export_undeclared';
   readonly message: string;
@@ -109,6 +130,13 @@ export function compareInterface(provider: ProviderDeclaration, actual: PluginIn
       kind: 'import_foreign',
       message: `${who} imports ${quoted(name)}, which this host does not offer.`,
       cure: `Use only ${PLUGIN_IMPORTS.join(', ')} of ${PLUGIN_PACKAGE}@${PLUGIN_VERSION}.`,
+    });
+  }
+  for (const { part, expected, actual: came } of actual.mismatches) {
+    faults.push({
+      kind: 'type_mismatch',
+      message: `${who} has ${part} as ${came}; expected ${expected}.`,
+      cure: `Build it against ${PLUGIN_PACKAGE}@${PLUGIN_VERSION}, as the SDK has it.`,
     });
   }
   for (const name of requested) {

@@ -1,5 +1,8 @@
 import { GtpackError } from '../errors.ts';
-import { eachSection, SectionFault, type SectionReader } from '../wasm-reader.ts';
+import { SectionFault, SectionReader } from '../wasm-reader.ts';
+import { readComponentShape } from './component-reader.ts';
+import type { ComponentExtern } from './component-types.ts';
+import { type CoreSignature, readCoreInterface } from './core-interface.ts';
 
 /**
  * What a WebAssembly binary imports and exports, read from its sections without compiling it: the bytes are a
@@ -23,11 +26,19 @@ export interface WasmImport {
   /** Empty for a component. */
   readonly name: string;
   readonly kind: ExternKind;
+  /** Of a function of a module. */
+  readonly signature?: CoreSignature;
+  /** Of a component: the types of what is imported. */
+  readonly extern?: ComponentExtern;
 }
 
 export interface WasmExport {
   readonly name: string;
   readonly kind: ExternKind;
+  /** Of a function of a module. */
+  readonly signature?: CoreSignature;
+  /** Of a component: the types of what is exported. */
+  readonly extern?: ComponentExtern;
 }
 
 export type ExternKind =
@@ -38,6 +49,7 @@ export type ExternKind =
   | 'tag'
   | 'interface'
   | 'type'
+  | 'resource'
   | 'module'
   | 'component'
   | 'value';
@@ -64,7 +76,7 @@ export function readWasmInterface(bytes: Uint8Array, file: string): WasmInterfac
     throw new GtpackError('plugin_invalid', 'It is neither a WebAssembly module nor a component.', { file });
   }
   try {
-    return kind === 'module' ? readModule(bytes) : readComponent(bytes);
+    return kind === 'module' ? readCoreInterface(bytes) : readComponent(bytes);
   } catch (error) {
     if (!(error instanceof SectionFault)) throw error;
     throw new GtpackError('plugin_invalid', `The WebAssembly ${kind} cannot be read: ${error.message}.`, {
@@ -73,127 +85,11 @@ export function readWasmInterface(bytes: Uint8Array, file: string): WasmInterfac
   }
 }
 
-function readModule(bytes: Uint8Array): WasmInterface {
-  const imports: WasmImport[] = [];
-  const exports: WasmExport[] = [];
-  eachSection(bytes, (id, section) => {
-    if (id === 2) {
-      for (let left = section.count(); left > 0; left -= 1) {
-        const module = section.name();
-        const name = section.name();
-        imports.push({ module, name, kind: importedExtern(section) });
-      }
-    } else if (id === 7) {
-      for (let left = section.count(); left > 0; left -= 1) {
-        const name = section.name();
-        const kind = coreExtern(section.byte());
-        section.u32();
-        exports.push({ name, kind });
-      }
-    }
-  });
-  return { kind: 'module', imports, exports };
-}
-
-function coreExtern(byte: number): ExternKind {
-  const kind = (['function', 'table', 'memory', 'global', 'tag'] as const)[byte];
-  if (kind === undefined) throw new SectionFault(`there is an unknown kind of import or export, ${byte}`);
-  return kind;
-}
-
-function importedExtern(section: SectionReader): ExternKind {
-  const kind = coreExtern(section.byte());
-  switch (kind) {
-    case 'function':
-      section.u32();
-      break;
-    case 'table':
-      skipValueType(section);
-      skipLimits(section);
-      break;
-    case 'memory':
-      skipLimits(section);
-      break;
-    case 'global':
-      skipValueType(section);
-      section.byte();
-      break;
-    default:
-      section.byte();
-      section.u32();
-  }
-  return kind;
-}
-
-function skipValueType(section: SectionReader): void {
-  const type = section.byte();
-  // A reference to a heap type, which follows.
-  if (type === 0x63 || type === 0x64) section.skipNumber();
-}
-
-function skipLimits(section: SectionReader): void {
-  const flags = section.byte();
-  section.skipNumber();
-  if ((flags & 1) === 1) section.skipNumber();
-}
-
 function readComponent(bytes: Uint8Array): WasmInterface {
-  const imports: WasmImport[] = [];
-  const exports: WasmExport[] = [];
-  eachSection(bytes, (id, section) => {
-    if (id === 10) {
-      for (let left = section.count(); left > 0; left -= 1) {
-        const module = componentName(section);
-        imports.push({ module, name: '', kind: componentExtern(section) });
-      }
-    } else if (id === 11) {
-      for (let left = section.count(); left > 0; left -= 1) {
-        const name = componentName(section);
-        const kind = componentSort(section);
-        section.u32();
-        if (section.byte() === 1) componentExtern(section);
-        exports.push({ name, kind });
-      }
-    }
-  });
-  return { kind: 'component', imports, exports };
-}
-
-function componentName(section: SectionReader): string {
-  const form = section.byte();
-  if (form > 1) throw new SectionFault(`there is an unknown form of name, ${form}`);
-  return section.name();
-}
-
-const COMPONENT_SORTS = ['module', 'function', 'value', 'type', 'component', 'interface'] as const;
-
-function componentSort(section: SectionReader): ExternKind {
-  const kind = COMPONENT_SORTS[section.byte()];
-  if (kind === undefined) throw new SectionFault('there is an unknown kind of export');
-  // The first byte only says that it is of the core; the second says that it is a module, the one sort that may stand here.
-  if (kind === 'module') section.byte();
-  return kind;
-}
-
-/** The type that an import must have, of which only the kind matters. */
-function componentExtern(section: SectionReader): ExternKind {
-  const kind = COMPONENT_SORTS[section.byte()];
-  switch (kind) {
-    case undefined:
-      throw new SectionFault('there is an unknown kind of import');
-    case 'module':
-      section.byte();
-      section.u32();
-      break;
-    case 'value':
-      section.byte();
-      section.skipNumber();
-      break;
-    case 'type':
-      if (section.byte() === 0) section.u32();
-      break;
-    default:
-      section.u32();
-  }
-  return kind;
+  const { imports, exports } = readComponentShape(new SectionReader(bytes, 0, bytes.length));
+  return {
+    kind: 'component',
+    imports: [...imports].map(([module, extern]) => ({ module, name: '', kind: extern.kind, extern })),
+    exports: [...exports].map(([name, extern]) => ({ name, kind: extern.kind, extern })),
+  };
 }

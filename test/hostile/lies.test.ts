@@ -124,35 +124,17 @@ describe('what a component hands over is checked at its boundary', () => {
 });
 
 describe('a component of another contract', () => {
-  /** As many strings as there is room for, all of them the same bytes. */
-  const aliased = (count: number, bytes: number): Parameters<typeof componentText>[0] => ({
-    result: 'list<string>',
-    memory: '1000',
-    returns: [131_072, count],
-    fields: `(func $alias (local $at i32)
-      (i32.store (i32.const 16) (i32.const 131072)) (i32.store (i32.const 20) (i32.const ${count}))
-      (local.set $at (i32.const 131072))
-      (loop
-        (i32.store (local.get $at) (i32.const 131072))
-        (i32.store offset=4 (local.get $at) (i32.const ${bytes}))
-        (local.set $at (i32.add (local.get $at) (i32.const 8)))
-        (br_if 0 (i32.lt_u (local.get $at) (i32.const ${131_072 + count * 8})))))`,
-    strike: '(call $alias)',
-  });
-
-  test.each([
-    ['a million texts of eight bytes', 1_000_000, 8],
-    ['a thousand texts of a megabyte', 1000, 1_000_000],
-  ])('that returns one text as %s loses its own cell at most', async (_, count, bytes) => {
-    const outcome = await arena.attack(
-      { wasm: await componentText(aliased(count, bytes)) },
-      { harmless: null },
-    );
-    expect(outcome).toMatchObject({
-      kind: 'thrown',
-      code: expect.stringMatching(/^guest_(?:trap|timeout|output_invalid)$/),
-    });
-  });
+  test.each(['list<string>', 'string', 'result<list<string>, problem>', 'result<string, string>'])(
+    'that returns %s is refused before anything of it is compiled, with what was expected',
+    async (result) => {
+      await expect(arena.code({ wasm: await componentText({ result }) })).rejects.toMatchObject({
+        code: 'guest_type_mismatch',
+        message: expect.stringMatching(
+          /the export "ingest" as func\(request: string\) -> .*; expected func\(request: string\) -> result<string, record \{ code: string/,
+        ),
+      });
+    },
+  );
 });
 
 test('an abort forges no line: its message stays one message', async () => {

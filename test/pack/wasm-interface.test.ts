@@ -39,21 +39,69 @@ test('what is read of a module is what the engine says of it', async () => {
   ]);
   const module = await WebAssembly.compile(bytes);
   const read = readWasmInterface(bytes, 'x.wasm');
-  expect(read.imports).toEqual(
+  expect(read.imports.map(({ module, name, kind }) => ({ module, name, kind }))).toEqual(
     WebAssembly.Module.imports(module).map(({ module, name, kind }) => ({ module, name, kind })),
   );
-  expect(read.exports).toEqual(WebAssembly.Module.exports(module).map(({ name, kind }) => ({ name, kind })));
+  expect(read.exports.map(({ name, kind }) => ({ name, kind }))).toEqual(
+    WebAssembly.Module.exports(module).map(({ name, kind }) => ({ name, kind })),
+  );
+  const signature = { parameters: ['i32'], results: ['i32'] };
+  expect(read.imports.map((item) => item.signature)).toEqual([
+    signature,
+    undefined,
+    undefined,
+    undefined,
+    signature,
+  ]);
+  expect(read.exports.map((item) => item.signature)).toEqual([signature, undefined]);
+});
+
+test('a function of a module that takes or gives something else than pointers is told of', () => {
+  const bytes = Buffer.from([
+    ...header,
+    ...section(
+      1,
+      vector([
+        [0x60, 1, 0x7e, 1, 0x7f],
+        [0x60, 2, 0x7f, 0x7f, 0],
+        [0x60, 1, 0x7f, 1, 0x7f],
+      ]),
+    ),
+    ...section(
+      2,
+      vector([
+        [...text('gtpack:plugin/bus@0.1.0'), ...text('publish'), 0, 1],
+        [...text('gtpack:plugin/log@0.1.0'), ...text('write'), 0, 1],
+        [...text('env'), ...text('abort'), 0, 1],
+      ]),
+    ),
+    ...section(3, vector([[0], [2], [1]])),
+    ...section(
+      7,
+      vector([
+        [...text('ingest'), 0, 3],
+        [...text('tick'), 0, 4],
+        [...text('__pin'), 0, 5],
+      ]),
+    ),
+  ]);
+  expect(pluginInterface(readWasmInterface(bytes, 'x')).mismatches).toEqual([
+    { part: 'the export "ingest"', expected: '(i32) -> (i32)', actual: '(i64) -> (i32)' },
+    { part: 'the export "__pin"', expected: '(i32) -> (i32)', actual: '(i32, i32) -> ()' },
+    { part: 'the import "bus.publish"', expected: '(i32) -> (i32)', actual: '(i32, i32) -> ()' },
+    { part: 'the import "env.abort"', expected: '(i32, i32, i32, i32) -> ()', actual: '(i32, i32) -> ()' },
+  ]);
 });
 
 test('the interfaces of a component are read; what lies inside it is passed over', () => {
   const inner = section(1, [...coreModule({ imports: [['hidden', 'f']], exports: ['ingest'] })]);
   const outer = component({ imports: ['gtpack:plugin/log@0.1.0'], exports: ['gtpack:plugin/tick@0.1.0'] });
   const read = readWasmInterface(Buffer.concat([outer, Buffer.from(inner)]), 'x.wasm');
-  expect(read).toEqual({
-    kind: 'component',
-    imports: [{ module: 'gtpack:plugin/log@0.1.0', name: '', kind: 'interface' }],
-    exports: [{ name: 'gtpack:plugin/tick@0.1.0', kind: 'interface' }],
-  });
+  expect(read.kind).toBe('component');
+  expect(read.imports).toMatchObject([
+    { module: 'gtpack:plugin/log@0.1.0', name: '', kind: 'interface', extern: { kind: 'interface' } },
+  ]);
+  expect(read.exports).toMatchObject([{ name: 'gtpack:plugin/tick@0.1.0', kind: 'interface' }]);
 });
 
 test.each([
@@ -89,6 +137,7 @@ test('a component may import WASI 0.2, which the sandbox answers', () => {
     exports: ['invoke'],
     imports: [],
     foreign: [],
+    mismatches: [],
   });
 });
 
@@ -108,7 +157,12 @@ test('a module may import env.abort and nothing else of env, and no WASI', () =>
 });
 
 test('every difference between a binary and its pack is named, with its cure', () => {
-  const actual = { exports: ['tick', 'handle'], imports: ['log', 'http'], foreign: ['env now'] } as const;
+  const actual = {
+    exports: ['tick', 'handle'],
+    imports: ['log', 'http'],
+    foreign: ['env now'],
+    mismatches: [{ part: 'the export "tick"', expected: '(i32) -> (i32)', actual: '() -> ()' }],
+  } as const;
   const faults = compareInterface(
     {
       id: 'clock',
@@ -122,6 +176,7 @@ test('every difference between a binary and its pack is named, with its cure', (
     'export_missing',
     'request_missing',
     'import_foreign',
+    'type_mismatch',
     'request_unused',
     'export_undeclared',
   ]);
@@ -129,6 +184,7 @@ test('every difference between a binary and its pack is named, with its cure', (
     "Export a function invoke in the provider's source.",
     'Add to its requests in pack.yaml: - { capability: http, reason: "why it is needed" }',
     'Use only http, bus, sendgrid, twilio, timers, state, config, log, secrets of gtpack:plugin@0.1.0.',
+    'Build it against gtpack:plugin@0.1.0, as the SDK has it.',
     'Take the request for state out of pack.yaml.',
     'Declare it in pack.yaml: exports: [tick, invoke, handle]',
   ]);
