@@ -61,15 +61,13 @@ export class InstancePool {
     if (!this.#provider.exports.includes(name)) {
       throw new GtpackError('guest_export_missing', `The provider ${this.#provider.id} exports no ${name}.`);
     }
-    if (this.#idle.length > 0 || this.#mayGrow()) return this.#serve(call, name, input, operation);
-    return new Promise<void>((resolve) => this.#queue.push(resolve)).then(() =>
-      this.#serve(call, name, input, operation),
-    );
+    const enter = () => this.#place(call, name, input, operation);
+    return this.#waits ? call.inTurn(enter) : enter();
   }
 
   /** Makes the first instance, so that a plugin that cannot start is found when its cell opens. */
   prepare(call: GuestCall): void {
-    this.#idle.push(this.#instantiate(call));
+    this.#idle.push(this.#host.watch.guard(call.owner, () => this.#instantiate(call)));
   }
 
   /** Of all instances, as they are now. */
@@ -97,19 +95,35 @@ export class InstancePool {
     return this.memoryBytes() / Math.max(1, this.#idle.length + this.#busy.size);
   }
 
+  /** Serves the call, or lets it wait. A guest that may wait is placed in its turn: those before it have grown by then. */
+  #place(
+    call: GuestCall,
+    name: PluginExport,
+    input: string,
+    operation: string | undefined,
+  ): GuestReply | Promise<GuestReply> {
+    if (this.#idle.length > 0 || this.#mayGrow()) return this.#serve(call, name, input, operation);
+    // Whoever comes between an instance's release and this call's turn has it, and this call waits on.
+    return new Promise<void>((resolve) => this.#queue.push(resolve)).then(() =>
+      call.inTurn(() => this.#place(call, name, input, operation)),
+    );
+  }
+
   #serve(
     call: GuestCall,
     name: PluginExport,
     input: string,
     operation: string | undefined,
   ): GuestReply | Promise<GuestReply> {
-    const lease = this.#idle.pop() ?? this.#instantiate(call);
+    // A turn is a stretch already, and lasts until what the guest does after this has returned is done.
+    const watched = <T>(stretch: () => T): T =>
+      this.#waits ? stretch() : this.#host.watch.guard(call.owner, stretch);
+    const lease = this.#idle.pop() ?? watched(() => this.#instantiate(call));
     lease.occupant.call = call;
     this.#busy.add(lease);
     let reply: GuestReply | Promise<GuestReply>;
     try {
-      const enter = () => lease.instance.call(name, input, operation);
-      reply = this.#waits ? call.inTurn(enter) : this.#host.watch.guard(call.owner, enter);
+      reply = watched(() => lease.instance.call(name, input, operation));
     } catch (error) {
       this.#release(lease, false);
       throw this.#coded(error);
@@ -142,10 +156,7 @@ export class InstancePool {
   #instantiate(call: GuestCall): Lease {
     const occupant: Occupant = { call };
     try {
-      const instance = this.#host.watch.guard(call.owner, () =>
-        this.#module.instantiate(this.#imports(occupant)),
-      );
-      return { instance, occupant };
+      return { instance: this.#module.instantiate(this.#imports(occupant)), occupant };
     } catch (error) {
       this.#host.memory.dropped(UNSEEN_BYTES);
       throw this.#coded(error);
