@@ -31,10 +31,14 @@ export class Child<H extends Handlers> {
   readonly #exited: Promise<void>;
   #nextId = 0;
 
-  /** @param name a file of `process/`, without its extension */
-  constructor(name: string) {
+  /**
+   * @param name a file of `process/`, without its extension
+   * @param flags for Node
+   */
+  constructor(name: string, flags: readonly string[] = []) {
     this.#process = fork(new URL(`./process/${name}.ts`, import.meta.url), [], {
       serialization: 'advanced',
+      execArgv: [...flags],
       // What a child prints is no part of the result.
       stdio: ['ignore', 2, 2, 'ipc'],
     });

@@ -34,7 +34,11 @@ export interface LineSide extends Summary {
   readonly values: readonly number[];
 }
 
-export type Aim = { readonly atLeast: number } | { readonly atMost: number };
+/** Of the ratio, or of what is measured itself, in the row's unit. */
+export type Aim =
+  | { readonly atLeast: number }
+  | { readonly atMost: number }
+  | { readonly measuredBelow: number };
 
 export interface LineWords {
   readonly name: string;
@@ -52,14 +56,16 @@ export function single({ name, unit, notes = [] }: LineWords, side: MeasuredSide
 export function pair({ name, unit, aim, notes = [] }: LineWords, a: MeasuredSide, b: MeasuredSide): Line {
   const values = ratios(a, b);
   const ratio = { ...summarize(values), values };
-  const line = { name, unit, sides: [lineSide(a), lineSide(b)] as const, ratio, notes };
-  return aim === undefined ? line : { ...line, aim, met: isMet(aim, ratio.median) };
+  const sides = [lineSide(a), lineSide(b)] as const;
+  const line = { name, unit, sides, ratio, notes };
+  return aim === undefined ? line : { ...line, aim, met: isMet(aim, ratio.median, sides[0].median) };
 }
 
 function lineSide(side: MeasuredSide): LineSide {
   return { ...side, ...summarize(side.values) };
 }
 
-function isMet(aim: Aim, ratio: number): boolean {
+function isMet(aim: Aim, ratio: number, measured: number): boolean {
+  if ('measuredBelow' in aim) return measured < aim.measuredBelow;
   return 'atLeast' in aim ? ratio >= aim.atLeast : ratio <= aim.atMost;
 }

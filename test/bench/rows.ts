@@ -2,8 +2,10 @@ import type { Row } from './row.ts';
 import { calls } from './rows/calls.ts';
 import { cold } from './rows/cold.ts';
 import { evaluations } from './rows/evaluations.ts';
+import { extism } from './rows/extism.ts';
 import { ingress } from './rows/ingress.ts';
+import { outbound } from './rows/outbound.ts';
 import { result } from './rows/result.ts';
 
 /** In the order in which they run. */
-export const ROWS: readonly Row[] = [ingress, calls, result, cold, evaluations];
+export const ROWS: readonly Row[] = [ingress, calls, extism, outbound, result, cold, evaluations];

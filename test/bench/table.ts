@@ -28,7 +28,7 @@ function cells({ name, unit, sides: [a, b], ratio, aim, met }: Line): string[] {
     b === undefined ? '' : side(b, unit),
     ratio === undefined ? '' : number(ratio.median),
     ratio === undefined ? '' : `${number(ratio.min)} to ${number(ratio.max)}`,
-    aim === undefined ? '' : `${words(aim)}${met === true ? ', met' : ', missed'}`,
+    aim === undefined ? '' : `${words(aim, unit)}${met === true ? ', met' : ', missed'}`,
   ];
 }
 
@@ -36,7 +36,8 @@ function side({ label, median }: LineSide, unit: string): string {
   return `${number(median)} ${unit} ${label}`;
 }
 
-function words(aim: Aim): string {
+function words(aim: Aim, unit: string): string {
+  if ('measuredBelow' in aim) return `< ${aim.measuredBelow} ${unit}`;
   return 'atLeast' in aim ? `>= ${aim.atLeast}` : `<= ${aim.atMost}`;
 }
 

@@ -1,14 +1,10 @@
 import { ALONE } from '../../../host/deploy/check.ts';
-import { digestOf } from '../../../host/deploy/digest.ts';
-import { parseTenantId } from '../../../host/event/names.ts';
-import { loadScriptWasm } from '../../../host/flow/script/script-wasm.ts';
-import { DEFAULT_LIMITS } from '../../../host/limits.ts';
 import type { Job } from '../../../host/sandbox/protocol.ts';
 import { Sandbox } from '../../../host/sandbox/sandbox.ts';
 import { answerCalls } from '../child.ts';
 import { quantile } from '../measure.ts';
 import { orderBody } from '../payload.ts';
-import { openProvider, webhookRequest } from '../provider.ts';
+import { benchCell, openProvider, tenant, webhookRequest } from '../provider.ts';
 
 export interface CallsSetup {
   /** Path of a pack with one provider. */
@@ -17,7 +13,6 @@ export interface CallsSetup {
   readonly call: 'echo' | 'ingest';
 }
 
-const tenant = parseTenantId('bench');
 const sandbox = new Sandbox(ALONE);
 let job: Job | undefined;
 
@@ -30,19 +25,9 @@ async function once(): Promise<void> {
 /** Calls of a provider in its cell: this process, the cell host, the worker, and back. */
 const handlers = {
   async start({ pack, cacheDir, call }: CallsSetup): Promise<void> {
-    const { spec, modules } = await openProvider(pack, cacheDir);
-    const wasm = await loadScriptWasm();
-    const scriptModule = await digestOf(wasm);
-    sandbox.register(tenant, {
-      spec: {
-        tenant,
-        providers: [spec],
-        program: { flows: [], scriptModule },
-        programModules: [scriptModule],
-        limits: DEFAULT_LIMITS,
-      },
-      modules: new Map([...modules, [scriptModule, wasm]]),
-    });
+    const code = await openProvider(pack, cacheDir);
+    const { spec } = code;
+    sandbox.register(tenant, await benchCell(code));
     await sandbox.prepare(tenant);
     job =
       call === 'ingest'
