@@ -9,15 +9,23 @@ const GUILTY_CODES: Partial<Record<CellLoss['reason'], ErrorCode>> = {
   memory: 'guest_memory_exceeded',
 };
 
+/** The call that its cell was ended for. */
 export function guiltyError({ reason, detail }: CellLoss): GtpackError {
   return new GtpackError(GUILTY_CODES[reason] ?? 'guest_trap', detail);
 }
 
-/** Where it is known whose doing it was, the others are told apart from those that may have done it themselves. */
-export function innocentError(tenant: TenantId, { job, detail }: CellLoss): GtpackError {
-  return job === null
-    ? new GtpackError('cell_lost', `The cell of tenant ${tenant} was lost: ${detail}`)
-    : new GtpackError('cell_ended', `The cell of tenant ${tenant} was ended for another call: ${detail}`);
+/** A call that may have ended its cell itself. */
+export function lostError(tenant: TenantId, detail: string): GtpackError {
+  return new GtpackError('cell_lost', `The cell of tenant ${tenant} was lost: ${detail}`);
+}
+
+/** A call of a cell that was ended for something else. */
+export function endedError(tenant: TenantId, detail: string): GtpackError {
+  return new GtpackError('cell_ended', `The cell of tenant ${tenant} was ended for another call: ${detail}`);
+}
+
+export function openError(tenant: TenantId, detail: string): GtpackError {
+  return new GtpackError('plugin_invalid', `The cell of tenant ${tenant} cannot open: ${detail}`);
 }
 
 /** Codes come from a cell, so they are looked up, not believed. */

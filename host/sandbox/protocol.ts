@@ -21,6 +21,13 @@ export type HostMessage =
 /** Cell host → main process. */
 export type CellHostMessage =
   | { readonly kind: 'heartbeat' }
+  /** Cells whose code ran without a pause at the last look; in place of those named before. */
+  | {
+      readonly kind: 'running';
+      readonly cells: readonly { readonly cell: number; readonly job: number; readonly source: string }[];
+    }
+  /** The process is about to end for this cell, which was lost already. */
+  | { readonly kind: 'giving_up'; readonly cell: number }
   | { readonly kind: 'cell'; readonly cell: number; readonly messages: CellReport[] }
   | { readonly kind: 'cell_lost'; readonly cell: number; readonly loss: CellLoss };
 

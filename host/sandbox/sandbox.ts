@@ -1,8 +1,10 @@
 import { GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
-import { CellHosts } from './cell-hosts.ts';
-import type { LiveCell, Tenant, TenantCode } from './live-cell.ts';
-import { guiltyError, innocentError, knownCode } from './loss-error.ts';
+import { CellHosts, type HostDeath } from './cell-hosts.ts';
+import { judge } from './host-death.ts';
+import { LiveCell, type Placement, type Tenant, type TenantCode } from './live-cell.ts';
+import { endedError, guiltyError, lostError, openError } from './loss-error.ts';
+import { Probation } from './probation.ts';
 import type {
   CellHostMessage,
   CellLoss,
@@ -16,7 +18,7 @@ import type {
 } from './protocol.ts';
 import { OPENING_JOB } from './watch.ts';
 
-export type { TenantCode } from './live-cell.ts';
+export type { Isolation, TenantCode } from './live-cell.ts';
 
 export interface SandboxOptions {
   readonly maxLiveCells: number;
@@ -32,6 +34,8 @@ export interface SandboxOptions {
   /** Flows of a cell that opened which cannot run. */
   readonly onFlowProblems: (tenant: TenantId, problems: readonly Problem[]) => void;
   readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
+  /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
+  readonly monotonicMs?: () => number;
 }
 
 /** Ids of jobs wrap here; see watch.ts. */
@@ -47,6 +51,7 @@ export class Sandbox {
   /** In the order of their last use, oldest first. */
   readonly #cells = new Map<number, LiveCell>();
   readonly #hosts: CellHosts;
+  readonly #probation: Probation;
   #nextCell = 1;
   #nextJob = 1;
   #stopped = false;
@@ -56,8 +61,9 @@ export class Sandbox {
     this.#hosts = new CellHosts({
       maxCellsPerHost: options.maxCellsPerHost,
       onBatch: (batch) => this.#receive(batch),
-      onLost: (cells, detail) => this.#hostLost(cells, detail),
+      onLost: (death) => this.#hostLost(death),
     });
+    this.#probation = new Probation(options.monotonicMs ?? (() => performance.now()));
   }
 
   /** Tells the sandbox a tenant's code. Costs nothing until its first job. */
@@ -71,7 +77,7 @@ export class Sandbox {
    * @throws GtpackError `plugin_invalid` where a plugin cannot start
    */
   prepare(id: TenantId): Promise<readonly Problem[]> {
-    return this.#liveCell(this.#tenant(id)).opened.promise;
+    return this.#liveCell(this.#tenant(id)).opened;
   }
 
   /**
@@ -82,10 +88,10 @@ export class Sandbox {
   submit(id: TenantId, job: Job): Promise<JobResult> {
     const tenant = this.#tenant(id);
     const cell = this.#liveCell(tenant);
-    if (cell.jobs.size >= this.#options.maxQueuedCalls) {
+    if (cell.unanswered >= this.#options.maxQueuedCalls) {
       throw new GtpackError(
         'cell_busy',
-        `${cell.jobs.size} calls of tenant ${id} wait already, which is the most allowed.`,
+        `${cell.unanswered} calls of tenant ${id} wait already, which is the most allowed.`,
       );
     }
     // A Map keeps the order of insertion: this cell is now the last used.
@@ -93,10 +99,7 @@ export class Sandbox {
     this.#cells.set(cell.id, cell);
     const jobId = this.#nextJob;
     this.#nextJob = (this.#nextJob % MAX_JOB_ID) + 1;
-    return new Promise((resolve, reject) => {
-      cell.jobs.set(jobId, { resolve, reject });
-      cell.host.send(cell.id, { kind: 'job', id: jobId, job });
-    });
+    return cell.submit(jobId, job);
   }
 
   /** Cells and cell hosts that live now. */
@@ -123,23 +126,32 @@ export class Sandbox {
 
   #liveCell(tenant: Tenant): LiveCell {
     if (this.#stopped) throw new GtpackError('host_stopping', 'The host is stopping.');
-    tenant.cell ??= this.#open(tenant);
+    const { cell } = tenant;
+    if (cell?.placement === this.#placementOf(tenant)) return cell;
+    // It answers what it has, and is closed then.
+    tenant.cell = undefined;
+    if (cell !== undefined) this.#closeIfRetired(cell);
+    tenant.cell = this.#open(tenant);
     return tenant.cell;
+  }
+
+  #placementOf({ id, code }: Tenant): Placement {
+    if (code.isolation === 'process') return 'alone';
+    return this.#probation.isOn(id) ? 'apart' : 'shared';
   }
 
   #open(tenant: Tenant): LiveCell {
     if (this.#cells.size >= this.#options.maxLiveCells) this.#evict();
-    const host = this.#hosts.withRoom();
-    const opened = Promise.withResolvers<readonly Problem[]>();
-    opened.promise.catch(() => undefined);
-    const cell: LiveCell = {
+    const placement = this.#placementOf(tenant);
+    const host = this.#hosts.withRoom(placement);
+    const cell = new LiveCell({
       id: this.#nextCell,
       tenant,
       host,
-      jobs: new Map(),
-      gone: new AbortController(),
-      opened,
-    };
+      placement,
+      without: new Set(),
+      oneAtATime: this.#probation.isOneAtATime(tenant.id),
+    });
     this.#nextCell += 1;
     this.#cells.set(cell.id, cell);
     this.#hosts.add(cell);
@@ -148,11 +160,11 @@ export class Sandbox {
     return cell;
   }
 
+  /** A cell that waits for an effect has a job without an answer, and is at work. */
   #evict(): void {
     for (const cell of this.#cells.values()) {
-      if (cell.jobs.size > 0) continue;
-      cell.host.control({ kind: 'close', cell: cell.id });
-      this.#forget(cell);
+      if (cell.unanswered > 0) continue;
+      this.#close(cell);
       return;
     }
     throw new GtpackError(
@@ -161,10 +173,21 @@ export class Sandbox {
     );
   }
 
+  #close(cell: LiveCell): void {
+    cell.host.control({ kind: 'close', cell: cell.id });
+    this.#forget(cell);
+  }
+
+  #closeIfRetired(cell: LiveCell): void {
+    if (cell.tenant.cell !== cell && cell.unanswered === 0) this.#close(cell);
+  }
+
   #receive(batch: readonly CellHostMessage[]): void {
     for (const message of batch) {
       switch (message.kind) {
         case 'heartbeat':
+        case 'running':
+        case 'giving_up':
           break;
         case 'cell': {
           const cell = this.#cells.get(message.cell);
@@ -186,14 +209,15 @@ export class Sandbox {
     const tenant = cell.tenant.id;
     switch (report.kind) {
       case 'opened':
-        cell.opened.resolve(report.problems);
+        cell.open(report.problems);
         if (report.problems.length > 0) this.#options.onFlowProblems(tenant, report.problems);
         break;
       case 'open_failed':
         this.#lost(cell, { reason: 'open_failed', detail: report.detail, job: null, source: null });
         break;
       case 'job_done':
-        this.#settle(cell, report.id, report.result);
+        cell.settle(report.id, report.result);
+        this.#closeIfRetired(cell);
         break;
       case 'effect':
         this.#answer(cell, report.call, this.#options.onEffect(tenant, report.effect, cell.gone.signal));
@@ -222,34 +246,45 @@ export class Sandbox {
     });
   }
 
-  #settle(cell: LiveCell, id: number, result: JobResult): void {
-    const job = cell.jobs.get(id);
-    cell.jobs.delete(id);
-    if (job === undefined) return;
-    if (result.kind === 'error') job.reject(new GtpackError(knownCode(result.code), result.message));
-    else job.resolve(result);
-  }
-
   #lost(cell: LiveCell, loss: CellLoss): void {
     this.#forget(cell);
-    const openError = new GtpackError(
-      'plugin_invalid',
-      `The cell of tenant ${cell.tenant.id} cannot open: ${loss.detail}`,
-    );
-    cell.opened.reject(openError);
-    for (const [id, job] of cell.jobs) {
-      if (loss.reason === 'open_failed' || loss.job === OPENING_JOB) job.reject(openError);
-      else if (id === loss.job) job.reject(guiltyError(loss));
-      else job.reject(innocentError(cell.tenant.id, loss));
-    }
-    cell.jobs.clear();
-    if (loss.reason !== 'stopped') this.#options.onCellLost(cell.tenant.id, loss);
+    const { tenant } = cell;
+    const failed = openError(tenant.id, loss.detail);
+    cell.failToOpen(failed);
+    cell.abandonJobs((id) => {
+      if (loss.reason === 'open_failed' || loss.job === OPENING_JOB) return failed;
+      if (id === loss.job) return guiltyError(loss);
+      return loss.job === null ? lostError(tenant.id, loss.detail) : endedError(tenant.id, loss.detail);
+    });
+    if (loss.reason !== 'stopped') this.#options.onCellLost(tenant.id, loss);
   }
 
-  #hostLost(cells: readonly LiveCell[], detail: string): void {
+  #hostLost(death: HostDeath): void {
+    const { cells, detail } = death;
     // What was asked for is no loss to report; the jobs of its cells still have to be settled.
-    const reason = this.#stopped ? 'stopped' : 'crash';
-    for (const cell of cells) this.#lost(cell, { reason, detail, job: null, source: null });
+    if (this.#stopped) {
+      for (const cell of cells) this.#lost(cell, { reason: 'stopped', detail, job: null, source: null });
+      return;
+    }
+    const judgement = judge(death);
+    if (judgement.kind === 'suspects')
+      this.#probation.suspect(judgement.cells.map(({ tenant }) => tenant.id));
+    if (judgement.kind === 'guilty')
+      this.#probation.convict(judgement.cell.tenant.id, judgement.job !== null);
+    for (const cell of cells) {
+      this.#forget(cell);
+      const { id } = cell.tenant;
+      const own = judgement.kind === 'guilty' && judgement.cell === cell ? judgement : undefined;
+      const loss: CellLoss = { reason: 'crash', detail, job: own?.job ?? null, source: own?.source ?? null };
+      cell.failToOpen(openError(id, detail));
+      // Whose doing it was known to be, or may have been with nobody else to blame: that counts as an attempt.
+      cell.abandonJobs((job) =>
+        own !== undefined && (own.job === null || own.job === job)
+          ? lostError(id, detail)
+          : endedError(id, detail),
+      );
+      this.#options.onCellLost(id, loss);
+    }
   }
 
   #forget(cell: LiveCell): void {

@@ -34,6 +34,16 @@ export class SupervisedCell {
     this.#lookEveryMs = lookEveryMs;
   }
 
+  /** Whose code ran at the last look and the one before, without a pause between them. */
+  get pauseless(): Owner | undefined {
+    const running = this.#watch.look();
+    return this.#suspect !== undefined &&
+      this.#suspect.looks > 0 &&
+      running?.stretch === this.#suspect.stretch
+      ? running
+      : undefined;
+  }
+
   /** Whose code is running now. */
   get running(): Owner | undefined {
     return this.#watch.look();

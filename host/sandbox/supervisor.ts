@@ -3,6 +3,7 @@ import { errorMessage } from '../errors.ts';
 import { CellOutbox } from './outbox.ts';
 import type { CellHostMessage, CellLoss, CellReport, CellSpec, CellStart, HostMessage } from './protocol.ts';
 import { SupervisedCell } from './supervised-cell.ts';
+import type { Owner } from './watch.ts';
 
 const HEARTBEAT_MS = 500;
 const LOOK_EVERY_MS = 25;
@@ -50,7 +51,9 @@ export class Supervisor {
   readonly #cells = new Map<number, Cell>();
   readonly #spares: Worker[] = [];
   /** Threads that were told to end, and how often they were seen alive since. */
-  readonly #ending = new Map<Worker, number>();
+  readonly #ending = new Map<Worker, { readonly cell: number; looks: number }>();
+  /** What was reported to run, as text to compare with. */
+  #running = '';
   readonly #reports: CellOutbox<CellReport>;
   readonly #heartbeat: NodeJS.Timeout;
   readonly #looking: NodeJS.Timeout;
@@ -159,7 +162,7 @@ export class Supervisor {
   #close(id: number): void {
     const cell = this.#cells.get(id);
     this.#cells.delete(id);
-    if (cell?.phase === 'running') this.#end(cell.supervised.worker);
+    if (cell?.phase === 'running') this.#end(id, cell.supervised.worker);
   }
 
   #look(): void {
@@ -170,9 +173,23 @@ export class Supervisor {
       void cell.supervised.look().then((verdict) => {
         if (verdict.kind === 'fine' || this.#cells.get(id) !== cell) return;
         this.#lose(id, { reason: 'overrun', detail: verdict.detail, ...verdict.owner });
-        this.#end(cell.supervised.worker);
+        this.#end(id, cell.supervised.worker);
       });
     }
+    this.#reportRunning((supervised) => supervised.pauseless);
+  }
+
+  /** Dies this process, the main process knows no more than this. */
+  #reportRunning(ownerOf: (cell: SupervisedCell) => Owner | undefined): void {
+    const cells = [];
+    for (const [cell, state] of this.#cells) {
+      const owner = state.phase === 'running' ? ownerOf(state.supervised) : undefined;
+      if (owner !== undefined) cells.push({ cell, job: owner.job, source: owner.source });
+    }
+    const text = cells.map(({ cell, job, source }) => `${cell} ${job} ${source}`).join('\n');
+    if (text === this.#running) return;
+    this.#running = text;
+    this.#options.send([{ kind: 'running', cells }]);
   }
 
   /**
@@ -183,20 +200,22 @@ export class Supervisor {
     let most = OWN_BYTES;
     for (const cell of this.#cells.values()) if (cell.phase === 'running') most += cell.maxBytes;
     if (this.#options.residentBytes() > most) {
+      this.#reportRunning(({ running }) => running);
       this.#options.abandon(`The cell host held more than ${most / MiB} MiB of memory.`);
     }
   }
 
   /** Ends a cell's thread, or, where it does not end, all of them: nothing bounds what it goes on to use. */
-  #end(worker: Worker): void {
-    this.#ending.set(worker, 0);
+  #end(cell: number, worker: Worker): void {
+    this.#ending.set(worker, { cell, looks: 0 });
     void worker.terminate().finally(() => this.#ending.delete(worker));
   }
 
   #awaitEnds(): void {
-    for (const [worker, looks] of this.#ending) {
-      this.#ending.set(worker, looks + 1);
-      if (looks < END_WITHIN_LOOKS) continue;
+    for (const ending of this.#ending.values()) {
+      ending.looks += 1;
+      if (ending.looks <= END_WITHIN_LOOKS) continue;
+      this.#options.send([{ kind: 'giving_up', cell: ending.cell }]);
       this.#options.abandon(`A thread did not end within ${END_WITHIN_LOOKS * LOOK_EVERY_MS} ms.`);
     }
   }
