@@ -30,13 +30,17 @@ function checkHttp({ config }: HttpNode, path: Path, reach: FlowReach, problems:
     });
     return;
   }
-  const method = config.method ?? 'GET';
-  const missing = missingOf(reach.grants.http, url, method.includes('{{') ? undefined : method);
+  const { auth, method = 'GET' } = config;
+  const templated = method.includes('{{');
+  const missing = missingOf(reach.grants.http, url, templated ? undefined : method);
+  if (auth !== undefined && reach.grants.http?.credentialFor(url, auth) === undefined) {
+    missing.push(`auth: [{ secret: ${auth}, hosts: [${JSON.stringify(originGrant(url))}] }]`);
+  }
   if (missing.length === 0) return;
   problems.at(
     at,
     {
-      message: `The flow may not send ${method} to ${url.origin}.`,
+      message: `The flow may not send ${templated ? 'requests' : method} to ${url.origin}${auth === undefined ? '' : ` with the credential ${JSON.stringify(auth)}`}.`,
       cure: `To allow it, add to the grants of ${reach.grantee} in the bundle: http: { ${missing.join(', ')} }`,
     },
     'capability_denied',

@@ -2,7 +2,7 @@ import type { Json } from '../event/json.ts';
 import { type Path, suggestion } from '../yaml.ts';
 import type { ExpressionFault } from './cel-rules.ts';
 import { ExpressionCompiler, isExpression } from './expression.ts';
-import { type FlowNode, outputNames } from './flow.ts';
+import { type FlowNode, outputNamesOf } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import type { NodeDraft } from './read-node.ts';
 import { compileTemplate, isTemplate } from './template.ts';
@@ -11,7 +11,7 @@ import { compileTemplate, isTemplate } from './template.ts';
 export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProblems): void {
   const compiler = new ExpressionCompiler({
     nodes: nodes.flatMap(({ id }) => (id === undefined ? [] : [id])),
-    outputs: nodes.flatMap(outputNames),
+    outputs: outputNamesOf(nodes),
   });
   const condition = (source: string, path: Path): void => {
     const compiled = compiler.compile(source, 'condition');

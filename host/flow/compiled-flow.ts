@@ -1,6 +1,6 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { ExpressionCompiler } from './expression.ts';
-import { type Flow, type FlowNode, outputNames } from './flow.ts';
+import { type Flow, type FlowNode, outputNamesOf } from './flow.ts';
 import { compileCondition } from './node/compile.ts';
 import type { CompiledNode, NodeStep, NodeTools } from './node/node.ts';
 import { compileNode } from './node/nodes.ts';
@@ -23,7 +23,7 @@ export function compileFlow(
 ): CompiledFlow | GtpackError {
   const compiler = new ExpressionCompiler({
     nodes: flow.nodes.map((node) => node.id),
-    outputs: flow.nodes.flatMap(outputNames),
+    outputs: outputNamesOf(flow.nodes),
   });
   const tools: NodeTools = { ...shared, flow, compiler };
   const nodes = new Map<string, CompiledFlowNode>();

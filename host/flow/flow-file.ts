@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Json, JsonObject } from '../event/json.ts';
+import { secretName } from '../grant/secret-name.ts';
 import { duration } from '../written/readers.ts';
 import { closedObject } from '../yaml.ts';
 import { expectShape } from './expected-status.ts';
@@ -168,11 +169,7 @@ export const configShapes = {
       `${A_SCALAR.slice(0, -1)}, or a list of them.`,
     ).optional(),
     body: json.optional(),
-    auth: z
-      .string()
-      .min(1, 'The name is empty.')
-      .refine((name) => !isTemplated(name), 'A name as it stands in the grant was expected, and no template.')
-      .optional(),
+    auth: secretName.optional(),
     expect: expectShape.optional(),
     timeout: duration(1, MAX_TIMEOUT_MS).optional(),
   }),

@@ -152,15 +152,19 @@ export type NodeType = (typeof NODE_TYPES)[number];
 /** What the output of the last `http` node is called, besides its own name. */
 export const HTTP_RESPONSE = 'http_response';
 
-/** The names under which later nodes see a node's output. */
-export function outputNames({
-  type,
-  output,
-}: {
+interface Named {
   readonly type?: string | undefined;
   readonly output?: string | undefined;
-}): string[] {
+}
+
+/** The names under which later nodes see a node's output. */
+export function outputNames({ type, output }: Named): string[] {
   return [...(output === undefined ? [] : [output]), ...(type === 'http' ? [HTTP_RESPONSE] : [])];
+}
+
+/** All of a flow's, each once. */
+export function outputNamesOf(nodes: readonly Named[]): string[] {
+  return [...new Set(nodes.flatMap(outputNames))];
 }
 
 /** Targets that end the run, unless a node has that id. */

@@ -57,6 +57,11 @@ export function nothingGranted(source: string): GtpackError {
 
 function denied(source: string, message: string, missing: readonly string[]): GtpackError {
   return new GtpackError('capability_denied', message, {
-    cure: `To allow it, add to the grants of ${source} in the bundle: http: { ${missing.join(', ')} }`,
+    cure: `To allow it, add to the grants of ${granteeOf(source)} in the bundle: http: { ${missing.join(', ')} }`,
   });
+}
+
+/** Where the bundle grants what a source asks for. */
+function granteeOf(source: string): string {
+  return source.startsWith('flow:') ? 'its tenant (or of the provider whose pack holds it)' : source;
 }
