@@ -52,6 +52,7 @@ export const ERROR_CODES = facts({
   guest_import_refused: { blame: 'pack', retryable: false, status: 502 },
   guest_export_missing: { blame: 'pack', retryable: false, status: 502 },
   guest_type_mismatch: { blame: 'pack', retryable: false, status: 502 },
+  plugin_compile_too_large: { blame: 'pack', retryable: false, status: 502 },
   plugin_invalid: { blame: 'pack', retryable: false, status: 502 },
   cell_lost: { blame: 'host', retryable: true, status: 503 },
   cell_ended: { blame: 'pack', retryable: true, status: 503 },
@@ -113,11 +114,19 @@ export const ERROR_CODES = facts({
   control_message_invalid: { blame: 'operator', retryable: false, status: 400 },
   control_connection_lost: { blame: 'host', retryable: true, status: 503 },
 
+  // observe
+  audit_unwritable: { blame: 'operator', retryable: false, status: 500 },
+  audit_unreadable: { blame: 'operator', retryable: false, status: 500 },
+
   // bundle
   bundle_invalid: { blame: 'operator', retryable: false, status: 500 },
   pack_missing: { blame: 'operator', retryable: false, status: 500 },
   flow_missing: { blame: 'operator', retryable: false, status: 500 },
+  secret_undeclared: { blame: 'operator', retryable: false, status: 500 },
+  secret_unavailable: { blame: 'operator', retryable: false, status: 500 },
+  secret_unusable: { blame: 'operator', retryable: false, status: 500 },
   lock_invalid: { blame: 'operator', retryable: false, status: 500 },
+  bundle_unwritable: { blame: 'operator', retryable: false, status: 500 },
   lock_unwritable: { blame: 'operator', retryable: false, status: 500 },
   pack_changed: { blame: 'operator', retryable: false, status: 500 },
   pack_unsigned: { blame: 'operator', retryable: false, status: 500 },

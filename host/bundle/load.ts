@@ -3,7 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { GtpackError, type Problem } from '../errors.ts';
 import { checkJsonBounds } from '../event/json-bounds.ts';
 import type { TenantId } from '../event/names.ts';
-import { parseGrants } from '../grant/grants.ts';
+import { type Grants, parseGrants } from '../grant/grants.ts';
+import { type SecretUse, secretUses } from '../grant/secret-use.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
 import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
@@ -13,10 +14,11 @@ import { limitsOf } from './limits-shape.ts';
 import { nameProblems } from './name-problems.ts';
 import { plainProblems } from './plain-problems.ts';
 import { problemAt, throwProblems } from './problems.ts';
+import { type Environment, readSecrets } from './read-secrets.ts';
 import { readTextFile } from './text-file.ts';
 import { resolveTrust } from './trust-file.ts';
 
-const BUNDLE_FILE = 'bundle.yaml';
+export const BUNDLE_FILE = 'bundle.yaml';
 const MAX_BUNDLE_BYTES = 1024 * 1024;
 const NAME_A_PACK = 'Name a pack under providers.';
 const DEFAULT_TENANT = 'default' as TenantId;
@@ -25,10 +27,12 @@ const DEFAULT_TENANT = 'default' as TenantId;
  * Reads a bundle, resolves its paths against its folder, and freezes it. Nothing of it is read later.
  *
  * @param path a folder with a `bundle.yaml`, or the file itself
+ * @param environment the variables that `secrets` may name; without it no secret is read, and each has to be declared
  * @throws GtpackError `file_unreadable`, `yaml_invalid`, `bundle_invalid`, or, for files that it names and that are
- *   not there, `pack_missing` and `flow_missing`; with every problem of that stage, each with its line and column
+ *   not there, `pack_missing` and `flow_missing`, and for secrets `secret_undeclared`, `secret_unavailable` and
+ *   `secret_unusable`; with every problem of that stage, each with its line and column
  */
-export async function loadBundle(path: string): Promise<Bundle> {
+export async function loadBundle(path: string, environment?: Environment): Promise<Bundle> {
   const file = (await isFolder(path)) ? join(path, BUNDLE_FILE) : path;
   const text = await readTextFile(file, MAX_BUNDLE_BYTES);
   if (text === undefined) {
@@ -40,7 +44,7 @@ export async function loadBundle(path: string): Promise<Bundle> {
   const yaml = readBundleYaml(text, file);
   const written = checkShape(yaml);
   const dir = dirname(resolve(file));
-  const place: BundlePlace = { yaml, dir, problems: [] };
+  const place: BundlePlace = { yaml, dir, environment: environment ?? null, problems: [], warnings: [] };
   const tenants: TenantBundle[] = [];
   for (const [id, tenant, prefix] of tenantsOf(written)) {
     tenants.push(await resolveTenant(id, tenant, prefix, place));
@@ -63,17 +67,25 @@ export async function loadBundle(path: string): Promise<Bundle> {
       responseTimeoutMs: written.http.response_timeout,
     },
     bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
+    audit: {
+      file: resolve(dir, written.audit.file),
+      maxFileBytes: written.audit.max_file,
+      keep: written.audit.keep,
+    },
     dedupeWindowMs: written.dedupe_window,
     trust,
     tenants,
+    warnings: place.warnings,
   });
 }
 
 interface BundlePlace {
   readonly yaml: YamlFile;
   readonly dir: string;
+  readonly environment: Environment | null;
   /** What was found wrong so far. */
   readonly problems: Problem[];
+  readonly warnings: string[];
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -122,13 +134,14 @@ type Prefix = readonly string[];
 
 /** Each tenant with the path of its keys in the file; what stands at the top is the default tenant's. */
 function tenantsOf(written: BundleFile): [TenantId, TenantFile, Prefix][] {
-  const { providers, flows, grants } = written;
+  const { providers, flows, grants, secrets } = written;
   const named = Object.entries(written.tenants ?? {}).map(
     // Checked by nameProblems.
     ([id, tenant]): [TenantId, TenantFile, Prefix] => [id as TenantId, tenant, ['tenants', id]],
   );
-  if (providers === undefined && flows === undefined && grants === undefined) return named;
-  return [[DEFAULT_TENANT, { providers, flows, grants }, []], ...named];
+  const top = { providers, flows, grants, secrets };
+  if (Object.values(top).every((part) => part === undefined)) return named;
+  return [[DEFAULT_TENANT, top, []], ...named];
 }
 
 async function resolveTenant(
@@ -150,13 +163,34 @@ async function resolveTenant(
       for (const flow of found) flows.add(flow);
     }
   }
+  const grants = parseGrants(tenant.grants);
+  const [idle, enabled] = [false, true].map((is) =>
+    providers
+      .filter((provider) => provider.enabled === is)
+      .flatMap((provider) => usesIn(provider.grants, [...prefix, 'providers', provider.id])),
+  );
+  const secrets = await readSecrets(
+    {
+      tenant: id,
+      prefix,
+      sources: tenant.secrets ?? {},
+      uses: [...(enabled ?? []), ...usesIn(grants, prefix)],
+      idle: new Set(idle?.map(({ name }) => name)),
+    },
+    place,
+  );
   return {
     id,
     providers,
     flows: [...flows],
-    grants: parseGrants(tenant.grants),
+    grants,
+    secrets,
     limits: limitsOf(tenant.limits),
   };
+}
+
+function usesIn(grants: Grants, prefix: Prefix): SecretUse[] {
+  return secretUses(grants).map((use) => ({ ...use, path: [...prefix, 'grants', ...use.path] }));
 }
 
 async function resolveProvider(

@@ -15,7 +15,11 @@ export type TrustVerdict =
   | { readonly kind: 'trusted' | 'exempt' | 'unchecked' }
   | { readonly kind: 'refused'; readonly problem: Problem };
 
-export function trustVerdict(bundle: Bundle, binding: ProviderBinding, pack: LoadedPack): TrustVerdict {
+export function trustVerdict(
+  bundle: Pick<Bundle, 'file' | 'env' | 'trust'>,
+  binding: Pick<ProviderBinding, 'pack' | 'line' | 'allowUnsigned'>,
+  pack: LoadedPack,
+): TrustVerdict {
   const { trust, env } = bundle;
   if (pack.signer !== null && trust?.has(pack.signer) === true) return { kind: 'trusted' };
   if (binding.allowUnsigned) return { kind: 'exempt' };

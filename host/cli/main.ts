@@ -23,6 +23,7 @@ export async function main(): Promise<void> {
     cwd: process.cwd(),
     env: process.env,
     showsProgress: process.stderr.isTTY === true,
+    asks: process.stdin.isTTY === true && process.stderr.isTTY === true,
     stop: controller.signal,
     now: Date.now,
   });

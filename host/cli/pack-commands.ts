@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { installPack } from './command/install.ts';
 import { keygen } from './command/keygen.ts';
 import { packBuild } from './command/pack-build.ts';
 import { packInspect } from './command/pack-inspect.ts';
@@ -18,7 +19,17 @@ interface JsonOption {
   readonly json?: boolean;
 }
 
-/** The commands of those who make packs. */
+interface InstallArguments extends JsonOption {
+  readonly bundle?: string;
+  readonly tenant: string;
+  readonly provider?: string;
+  readonly grant?: readonly string[];
+  readonly trustSigner?: boolean;
+  readonly allowUnsigned?: boolean;
+  readonly yes?: boolean;
+}
+
+/** The commands of those who make packs, and of those who install them. */
 export function addPackCommands(program: Command, { world, rooms, once }: CommandTools): void {
   const pack = program.command('pack').description('build packs, sign them, and look into them');
   pack
@@ -69,6 +80,34 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
     .option('--json', 'one JSON document')
     .action((file: string, { trust, json = false }: JsonOption & { readonly trust: readonly string[] }) => {
       once(json, () => packVerify(world, rooms, file, { trust, json }));
+    });
+  program
+    .command('install')
+    .description('show what a pack asks for, and put it into a bundle')
+    .argument('<FILE>', 'a .gtpack')
+    .option('--bundle <BUNDLE>', 'folder or file; default: this folder, else bundles/demo')
+    .option('--tenant <TENANT>', 'the tenant that it is installed for', 'default')
+    .option('--provider <ID>', 'what the bundle calls the provider; default: what the pack calls it')
+    .option('--grant <GRANT...>', 'what it may reach: http=HOST, bus=TYPE, timers=TYPE, state, secrets=NAME')
+    .option('--trust-signer', "add the signer to the bundle's trust")
+    .option('--allow-unsigned', 'let it run whoever signed it, or nobody')
+    .option('--yes', 'ask nothing')
+    .option('--json', 'one JSON document')
+    .action((file: string, given: InstallArguments) => {
+      const { json = false, grant = [], trustSigner = false, allowUnsigned = false, yes = false } = given;
+      const { bundle, tenant, provider } = given;
+      once(json, () =>
+        installPack(world, rooms, file, {
+          bundle,
+          tenant,
+          provider,
+          grants: grant,
+          trustSigner,
+          allowUnsigned,
+          yes,
+          json,
+        }),
+      );
     });
   program
     .command('keygen')

@@ -1,4 +1,7 @@
 import type { Bundle } from '../bundle/bundle.ts';
+import type { Environment } from '../bundle/read-secrets.ts';
+import type { InstallDecision, InstalledProvider } from '../deploy/install/install.ts';
+import type { InstallPlan, InstallRequest } from '../deploy/install/plan.ts';
 import type { BuildOptions, BuiltPack, Signing } from '../pack/build.ts';
 import type { PackReport } from '../pack/inspect.ts';
 import type { WrittenKeyPair } from '../pack/key-file.ts';
@@ -8,7 +11,8 @@ import type { CallPlugin, CheckBundle, StartHost } from '../running-host.ts';
 
 /** The host's rooms, as far as commands use them. */
 export interface Rooms {
-  loadBundle(path: string): Promise<Bundle>;
+  /** @param environment of this process, for the bundle's secrets */
+  loadBundle(path: string, environment: Environment): Promise<Bundle>;
   readonly startHost: StartHost;
   readonly checkBundle: CheckBundle;
   readonly callPlugin: CallPlugin;
@@ -19,11 +23,13 @@ export interface Rooms {
   writeKeyPair(file: string): Promise<WrittenKeyPair>;
   readSigningKey(file: string): Promise<SigningKey>;
   readPublicKey(file: string): Promise<PublisherKey>;
+  planInstall(request: InstallRequest): Promise<InstallPlan>;
+  install(plan: InstallPlan, decision: InstallDecision): Promise<InstalledProvider[]>;
 }
 
 /** Each loaded when it is used: `tail` needs no compiler, and `pack build` no HTTP server. */
 export const hostRooms: Rooms = {
-  loadBundle: async (path) => (await import('../bundle/load.ts')).loadBundle(path),
+  loadBundle: async (...given) => (await import('../bundle/load.ts')).loadBundle(...given),
   startHost: async (...given) => (await import('../host.ts')).startHost(...given),
   checkBundle: async (...given) => (await import('../deploy/check.ts')).checkBundle(...given),
   callPlugin: async (...given) => (await import('../deploy/call.ts')).callPlugin(...given),
@@ -34,4 +40,6 @@ export const hostRooms: Rooms = {
   writeKeyPair: async (file) => (await import('../pack/key-file.ts')).writeKeyPair(file),
   readSigningKey: async (file) => (await import('../pack/key-file.ts')).readSigningKey(file),
   readPublicKey: async (file) => (await import('../pack/key-file.ts')).readPublicKey(file),
+  planInstall: async (request) => (await import('../deploy/install/plan.ts')).planInstall(request),
+  install: async (...given) => (await import('../deploy/install/install.ts')).install(...given),
 };

@@ -10,6 +10,8 @@ export interface CliWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Whether long work shows its steps: someone watches. */
   readonly showsProgress: boolean;
+  /** Whether stdin is a terminal, where someone may be asked. */
+  readonly asks: boolean;
   /** Aborted with a `StopReason` when the command should end. */
   readonly stop: AbortSignal;
   /** Milliseconds since the Unix epoch. */

@@ -7,8 +7,10 @@ import { loadScriptWasm } from '../flow/script/script-wasm.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { Pack } from '../pack/pack.ts';
 import { readPack } from '../pack/read-pack.ts';
+import { CompileTrial } from '../sandbox/compile-trial.ts';
 import { jcoVersion } from '../sandbox/jco-version.ts';
 import { Transpiler } from '../sandbox/transpiler.ts';
+import { checkCompiles } from './compile-check.ts';
 import { digestOf } from './digest.ts';
 import { type DeployTools, deployTenant, type TenantDeployment } from './tenant-deployment.ts';
 
@@ -35,7 +37,7 @@ export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment>
   const tools: DeployTools = {
     bundle,
     transpiler: new Transpiler({
-      cacheDir: join(bundle.dir, '.gtpack', 'components'),
+      cacheDir: componentsFolder(bundle.dir),
       version: jcoVersion,
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
@@ -44,7 +46,20 @@ export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment>
     packOf: (binding) => packs.get(binding.pack) as Pack,
   };
   const tenants = await gather(bundle.tenants, (tenant) => deployTenant(tenant, tools));
+  await checkCompiles(
+    tenants.flatMap(({ providers }) => providers),
+    new CompileTrial({
+      cacheDir: componentsFolder(bundle.dir),
+      wallMs: DEFAULT_LIMITS.compileWallMs,
+      memoryBytes: DEFAULT_LIMITS.compileMemoryBytes,
+    }),
+  );
   return { bundle, tenants, warnings };
+}
+
+/** Where a bundle keeps what was made of its packs' components, under their digests. */
+export function componentsFolder(bundleDir: string): string {
+  return join(bundleDir, '.gtpack', 'store', 'components');
 }
 
 /** Each pack file once, however many tenants use it. */

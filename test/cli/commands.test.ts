@@ -66,9 +66,11 @@ const bundleOf = (folder: string): Bundle => ({
   env: parseEnvName('dev'),
   http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1 },
   bus: { kind: 'embedded', file: 'x' },
+  audit: { file: 'x', maxFileBytes: 1, keep: 2 },
   dedupeWindowMs: 1,
   trust: null,
   tenants: [],
+  warnings: [],
 });
 
 describe('up', () => {
@@ -252,18 +254,29 @@ describe('check', () => {
   test('a sound bundle: status 0', async () => {
     const rooms = {
       loadBundle: async (path: string) => bundleOf(path),
-      checkBundle: async () => ({ problems: [], packs: 1, flows: 2 }),
+      checkBundle: async () => ({ problems: [], packs: 1, flows: 2, warnings: ['It is odd\u001b[2J.'] }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
-    expect([plain.status, plain.out, plain.err]).toEqual([0, '. is sound: 1 pack, 2 flows.\n', '']);
+    expect([plain.status, plain.out, plain.err]).toEqual([
+      0,
+      '. is sound: 1 pack, 2 flows.\n',
+      'It is odd\\u{1b}[2J.\n',
+    ]);
     const json = await runToEnd(['check', '--json'], { cwd: dir, rooms });
-    expect(JSON.parse(json.out)).toEqual({ ok: true, bundle: dir, packs: 1, flows: 2, problems: [] });
+    expect(JSON.parse(json.out)).toEqual({
+      ok: true,
+      bundle: dir,
+      packs: 1,
+      flows: 2,
+      problems: [],
+      warnings: ['It is odd\u001b[2J.'],
+    });
   });
 
   test('problems: status 1, each on a line', async () => {
     const rooms = {
       loadBundle: async (path: string) => bundleOf(path),
-      checkBundle: async () => ({ problems: [problem, problem], packs: 1, flows: 2 }),
+      checkBundle: async () => ({ problems: [problem, problem], packs: 1, flows: 2, warnings: [] }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
     expect([plain.status, plain.out, plain.err]).toEqual([

@@ -36,6 +36,7 @@ export interface DeskOptions {
   readonly stdin?: string | readonly Buffer[];
   readonly env?: Readonly<Record<string, string>>;
   readonly showsProgress?: boolean;
+  readonly asks?: boolean;
 }
 
 export function start(argv: readonly string[], options: DeskOptions): Desk {
@@ -54,6 +55,7 @@ export function start(argv: readonly string[], options: DeskOptions): Desk {
     cwd: options.cwd,
     env: options.env ?? {},
     showsProgress: options.showsProgress ?? false,
+    asks: options.asks ?? false,
     stop: controller.signal,
     now: () => Date.parse('2025-01-01T12:00:00Z'),
   };
@@ -103,4 +105,6 @@ const noRooms: Rooms = {
   writeKeyPair: forgotten,
   readSigningKey: forgotten,
   readPublicKey: forgotten,
+  planInstall: forgotten,
+  install: forgotten,
 };

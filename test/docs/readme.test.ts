@@ -84,6 +84,7 @@ async function helpOf(command: readonly string[]): Promise<HelpPage> {
     cwd: root,
     env: {},
     showsProgress: false,
+    asks: false,
     stop: new AbortController().signal,
     now: () => 0,
   });

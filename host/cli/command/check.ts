@@ -13,11 +13,12 @@ export interface CheckOptions {
 /** Reports every problem of a bundle, its packs and its flows. */
 export async function check(world: CliWorld, rooms: Rooms, options: CheckOptions): Promise<number> {
   const path = await chooseBundle(world, options.bundle);
-  const { problems, packs, flows } = await checkAll(rooms, path);
+  const { problems, packs, flows, warnings } = await checkAll(world, rooms, path);
   const ok = problems.length === 0;
   if (options.json) {
-    await printJson(world, { ok, bundle: path, packs, flows, problems });
+    await printJson(world, { ok, bundle: path, packs, flows, problems, warnings });
   } else if (ok) {
+    await note(world, ...warnings.map(plain));
     await print(
       world,
       `${plain(shownPath(world, path))} is sound: ${counted(packs, 'pack')}, ${counted(flows, 'flow')}.`,
@@ -29,13 +30,13 @@ export async function check(world: CliWorld, rooms: Rooms, options: CheckOptions
   return ok ? 0 : 1;
 }
 
-async function checkAll(rooms: Rooms, path: string): Promise<BundleCheck> {
+async function checkAll(world: CliWorld, rooms: Rooms, path: string): Promise<BundleCheck> {
   try {
-    return await rooms.checkBundle(await rooms.loadBundle(path));
+    return await rooms.checkBundle(await rooms.loadBundle(path, world.env));
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
     const problems: readonly Problem[] = error.problems;
-    return { problems, packs: 0, flows: 0 };
+    return { problems, packs: 0, flows: 0, warnings: [] };
   }
 }
 

@@ -20,7 +20,7 @@ const DRAIN_GRACE_MS = 10_000;
 /** Runs a bundle until it is told to stop. @throws GtpackError as loading and starting do */
 export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Promise<number> {
   const address = listenAddress(options.listen);
-  const loaded = await rooms.loadBundle(await chooseBundle(world, options.bundle));
+  const loaded = await rooms.loadBundle(await chooseBundle(world, options.bundle), world.env);
   const bundle: Bundle = address === undefined ? loaded : { ...loaded, http: { ...loaded.http, ...address } };
   await assertNoHost(bundle.dir);
   if (world.showsProgress) await note(world, 'Starting …');

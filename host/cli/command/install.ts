@@ -1,0 +1,214 @@
+import { resolve } from 'node:path';
+import type { PluginImport } from '../../contract.ts';
+import type { InstalledProvider } from '../../deploy/install/install.ts';
+import type { InstallPlan, ProviderPlan, RequestPlan } from '../../deploy/install/plan.ts';
+import {
+  grantOf,
+  parseGrantOptions,
+  splitWords,
+  type WrittenGrant,
+} from '../../deploy/install/written-grant.ts';
+import { GtpackError } from '../../errors.ts';
+import { chooseBundle } from '../bundle-choice.ts';
+import { note, plain, print, printJson, shownPath } from '../output.ts';
+import { isYes, Questions } from '../question.ts';
+import type { Rooms } from '../rooms.ts';
+import type { CliWorld } from '../world.ts';
+
+export interface InstallOptions {
+  readonly bundle: string | undefined;
+  readonly tenant: string;
+  readonly provider: string | undefined;
+  readonly grants: readonly string[];
+  readonly trustSigner: boolean;
+  readonly allowUnsigned: boolean;
+  /** Asks nothing: what is not granted is denied. */
+  readonly yes: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Shows who made a pack and what it asks for, and what of that is new; installs it once the operator agrees.
+ * @returns 1 where the operator did not agree
+ * @throws GtpackError as planning and installing do; `option_invalid` where nobody can be asked
+ */
+export async function installPack(
+  world: CliWorld,
+  rooms: Rooms,
+  file: string,
+  options: InstallOptions,
+): Promise<number> {
+  const given = parseGrantOptions(options.grants);
+  const plan = await rooms.planInstall({
+    packFile: resolve(world.cwd, file),
+    bundlePath: await chooseBundle(world, options.bundle),
+    tenant: options.tenant,
+    provider: options.provider,
+  });
+  refuseUnasked(plan, given);
+  await note(world, ...planLines(plan).map(plain));
+  if (!options.yes && !world.asks) {
+    throw new GtpackError('option_invalid', 'Nobody can be asked here whether to install it.', {
+      cure: 'Look at what it asks for, and run it again with --yes and a --grant for each capability.',
+    });
+  }
+  const decision = options.yes
+    ? { grants: given, trustSigner: options.trustSigner, agreed: true }
+    : await decide(world, plan, given, options);
+  if (!decision.agreed) {
+    await note(world, 'Nothing was installed.');
+    return 1;
+  }
+  const installed = await rooms.install(plan, { ...decision, allowUnsigned: options.allowUnsigned });
+  if (options.json) await printJson(world, installedJson(plan, installed));
+  else await print(world, ...installedLines(world, plan, installed).map(plain));
+  return 0;
+}
+
+function refuseUnasked({ pack, providers }: InstallPlan, given: readonly WrittenGrant[]): void {
+  const asked = providers.flatMap(({ requests }) => requests.map(({ capability }) => capability));
+  const unasked = given.find(({ capability }) => !asked.includes(capability));
+  if (unasked === undefined) return;
+  throw new GtpackError(
+    'option_invalid',
+    `--grant ${unasked.capability}: the pack ${pack.id} does not ask for it.`,
+    {
+      cure: asked.length === 0 ? 'It asks for nothing.' : `It asks for ${[...new Set(asked)].join(', ')}.`,
+    },
+  );
+}
+
+interface Decision {
+  readonly grants: readonly WrittenGrant[];
+  readonly trustSigner: boolean;
+  readonly agreed: boolean;
+}
+
+async function decide(
+  world: CliWorld,
+  plan: InstallPlan,
+  given: readonly WrittenGrant[],
+  options: InstallOptions,
+): Promise<Decision> {
+  using questions = new Questions(world);
+  let { trustSigner } = options;
+  if (plan.trust === 'refused' && plan.pack.signer !== null && !trustSigner && !options.allowUnsigned) {
+    trustSigner = await questions.confirm(`Trust blake3:${plan.pack.signer} from now on?`);
+  }
+  const grants = new Map(given.map((grant) => [grant.capability, grant]));
+  for (const { capability } of plan.providers.flatMap(openRequests)) {
+    if (grants.has(capability)) continue;
+    const words = splitWords(await questions.ask(GRANT_QUESTIONS[capability] ?? `Grant ${capability}?`));
+    const value = answerOf(capability, words);
+    if (value !== undefined) grants.set(capability, { capability, value });
+  }
+  return { grants: [...grants.values()], trustSigner, agreed: await questions.confirm('Install it?') };
+}
+
+function openRequests({ requests }: ProviderPlan): RequestPlan[] {
+  return requests.filter(({ isGranted }) => !isGranted);
+}
+
+const GRANT_QUESTIONS: Partial<Record<PluginImport, string>> = {
+  http: 'Grant http: which hosts? Nothing denies it:',
+  bus: 'Grant bus: which event types may it publish? Nothing denies it:',
+  timers: 'Grant timers: which event types may its timers emit? Nothing denies it:',
+  secrets: 'Grant secrets: which names may its own code read? Nothing denies it:',
+  state: 'Grant state: a small store of its own? [y/N]',
+};
+
+function answerOf(capability: PluginImport, words: readonly string[]): WrittenGrant['value'] | undefined {
+  if (words.length === 0) return undefined;
+  if (capability !== 'state') return grantOf(capability, words);
+  return isYes(words.join('')) ? grantOf(capability, []) : undefined;
+}
+
+const TRUST_TEXT: Readonly<Record<InstallPlan['trust'], string>> = {
+  trusted: 'trusted by the bundle',
+  exempt: 'the bundle exempts it: allow_unsigned',
+  unchecked: 'nobody vouches for it: the bundle has no trust, and env dev starts it all the same',
+  refused: 'not trusted by the bundle, which will not start it',
+};
+
+function planLines({ pack, providers, trust, tenant, bundle }: InstallPlan): string[] {
+  return [
+    `${pack.id} ${pack.version}, by ${pack.publisher}, for tenant ${tenant} of ${bundle.file}`,
+    `digest     blake3:${pack.digest}`,
+    `signed by  ${pack.signer === null ? 'nobody' : `blake3:${pack.signer}`}; ${TRUST_TEXT[trust]}`,
+    ...providers.flatMap((provider) => providerLines(provider, pack.version, pack.signer)),
+    ...pack.flows.map(({ path }) => `flow       ${path}`),
+  ];
+}
+
+function providerLines(
+  { id, provider, requests, previous }: ProviderPlan,
+  version: string,
+  signer: string | null,
+): string[] {
+  const lines = [`provider   ${id} (${provider.kind})${previous === null ? ', new' : ''}`];
+  if (previous !== null) {
+    lines.push(
+      `  in place of version ${previous.version ?? 'unknown'}${previous.version === version ? ', the same' : ''}`,
+    );
+    if (previous.digest !== null && previous.signer !== signer) {
+      lines.push(
+        `  which was signed by ${previous.signer === null ? 'nobody' : `blake3:${previous.signer}`}`,
+      );
+    }
+    lines.push(...previous.dropped.map((name) => `  asks no more for ${name}`));
+  }
+  for (const { capability, reason, isNew, isGranted } of requests) {
+    const state = [isNew ? 'new' : '', isGranted ? 'granted' : 'not granted']
+      .filter((word) => word !== '')
+      .join(', ');
+    lines.push(`  asks for ${capability} (${state}): ${reason}`);
+  }
+  if (requests.length === 0) lines.push('  asks for nothing');
+  return lines;
+}
+
+function installedLines(
+  world: CliWorld,
+  { pack, bundle }: InstallPlan,
+  installed: readonly InstalledProvider[],
+): string[] {
+  return installed.map(
+    ({ id, grants }) =>
+      `Installed ${pack.id} ${pack.version} as ${id} in ${shownPath(world, bundle.file)}, granted ${grants.length === 0 ? 'nothing' : grants.join(', ')}.`,
+  );
+}
+
+function installedJson(
+  { pack, tenant, bundle, providers }: InstallPlan,
+  installed: readonly InstalledProvider[],
+): unknown {
+  return {
+    bundle: bundle.file,
+    tenant,
+    pack: {
+      id: pack.id,
+      version: pack.version,
+      publisher: pack.publisher,
+      digest: pack.digest,
+      fingerprint: pack.signer,
+    },
+    providers: installed.map(({ id, trust, grants }) => {
+      const plan = providers.find((each) => each.id === id);
+      return {
+        id,
+        trust,
+        grants,
+        requests:
+          plan?.requests.map(({ capability, reason, isNew }) => ({ capability, reason, new: isNew })) ?? [],
+        previous:
+          plan?.previous == null
+            ? null
+            : {
+                version: plan.previous.version,
+                digest: plan.previous.digest,
+                fingerprint: plan.previous.signer,
+              },
+      };
+    }),
+  };
+}

@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import type { Bundle } from '../../bundle/bundle.ts';
+import { type Pin, readLock, writeLock } from '../../bundle/lock-file.ts';
+import { trustVerdict } from '../../bundle/trust.ts';
+import { GtpackError, type Problem } from '../../errors.ts';
+import { grantedCapabilities } from '../../grant/grants.ts';
+import { DEFAULT_LIMITS } from '../../limits.ts';
+import { jcoVersion } from '../../sandbox/jco-version.ts';
+import { Transpiler } from '../../sandbox/transpiler.ts';
+import { componentsFolder } from '../deployment.ts';
+import { chooseProvider, codeOf } from '../provider-code.ts';
+import { BundleDocument } from './bundle-document.ts';
+import { storePack } from './pack-store.ts';
+import type { InstallPlan } from './plan.ts';
+import type { WrittenGrant } from './written-grant.ts';
+
+/** What an operator decided about a plan. */
+export interface InstallDecision {
+  readonly grants: readonly WrittenGrant[];
+  /** Adds the pack's signer to the bundle's `trust`. */
+  readonly trustSigner: boolean;
+  readonly allowUnsigned: boolean;
+}
+
+export interface InstalledProvider {
+  readonly id: string;
+  readonly trust: 'trusted' | 'exempt' | 'unchecked';
+  /** Capabilities of which the bundle grants something now. */
+  readonly grants: readonly string[];
+}
+
+/**
+ * Writes pack, bundle and lock, in this order: whatever a crash leaves behind, a start refuses it or it is what was there.
+ * Before the bundle is replaced, each provider is linked as a start links it.
+ * @throws GtpackError as linking does, `pack_unsigned`, `pack_untrusted`, `pack_unwritable`, `bundle_unwritable`, `lock_unwritable`
+ */
+export async function install(plan: InstallPlan, decision: InstallDecision): Promise<InstalledProvider[]> {
+  const { bundle, pack, bytes, tenant, providers } = plan;
+  const path = await storePack(bundle.dir, pack.digest, bytes);
+  const document = await BundleDocument.open(bundle.file);
+  if (decision.trustSigner && pack.signer !== null) document.trust(pack.signer);
+  for (const { id, requests } of providers) {
+    const asked = new Set<string>(requests.map(({ capability }) => capability));
+    const grants = decision.grants.filter(({ capability }) => asked.has(capability));
+    document.setProvider({
+      tenant,
+      id,
+      pack: path,
+      allowUnsigned: decision.allowUnsigned,
+      grants: Object.fromEntries(grants.map(({ capability, value }) => [capability, value])),
+    });
+  }
+  let linked: readonly LinkedProvider[] = [];
+  await document.replace(async (changed) => {
+    linked = await link(plan, changed);
+  });
+  const lock = await readLock(bundle.dir);
+  await writeLock({
+    path: lock.path,
+    pins: new Map(lock.pins).set(tenant, new Map([...(lock.pins.get(tenant) ?? []), ...linked.map(pinOf)])),
+  });
+  return linked.map(({ id, trust, pin }) => ({ id, trust, grants: pin.grants }));
+}
+
+interface LinkedProvider {
+  readonly id: string;
+  readonly trust: InstalledProvider['trust'];
+  readonly pin: Pin;
+}
+
+function pinOf({ id, pin }: LinkedProvider): [string, Pin] {
+  return [id, pin];
+}
+
+async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): Promise<LinkedProvider[]> {
+  const transpiler = new Transpiler({
+    cacheDir: componentsFolder(changed.dir),
+    version: jcoVersion,
+    wallMs: DEFAULT_LIMITS.transpileWallMs,
+    memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
+  });
+  const bindings = changed.tenants.find(({ id }) => id === tenant)?.providers ?? [];
+  const problems: Problem[] = [];
+  const linked: LinkedProvider[] = [];
+  for (const { id } of providers) {
+    const binding = bindings.find((each) => each.id === id);
+    if (binding === undefined) throw new TypeError(`the provider ${id} was not written`);
+    const { digest, signer } = pack;
+    const verdict = trustVerdict(changed, binding, { tenant, provider: id, digest, signer });
+    const pin = { digest, publisher: signer, grants: grantedCapabilities(binding.grants) };
+    if (verdict.kind === 'refused') problems.push(verdict.problem);
+    else linked.push({ id, trust: verdict.kind, pin });
+    try {
+      const provider = chooseProvider(binding, pack, changed.file);
+      await codeOf(binding, pack, provider, { transpiler, bundleFile: changed.file });
+    } catch (error) {
+      if (!(error instanceof GtpackError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  const [first, ...rest] = problems.map(withoutDraft(join(changed.dir, 'bundle.yaml'), changed.file));
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  return linked;
+}
+
+/** The draft's name means nothing to anybody, and its lines are those of the file to come. */
+function withoutDraft(file: string, draft: string): (problem: Problem) => Problem {
+  return ({ file: found, line, column, ...problem }) =>
+    found === draft
+      ? { ...problem, file }
+      : {
+          ...problem,
+          ...(found === undefined ? {} : { file: found }),
+          ...(line === undefined ? {} : { line }),
+          ...(column === undefined ? {} : { column }),
+        };
+}
