@@ -1,8 +1,10 @@
 import type { Bundle } from './bundle/bundle.ts';
+import { secretReaders, secretsOf } from './bundle/secret-holders.ts';
 import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
 import { HttpCapability } from './capability/http.ts';
 import { PublishCapability } from './capability/publish.ts';
+import { SecretsCapability } from './capability/secrets.ts';
 import { StateCapability } from './capability/state.ts';
 import { TimersCapability } from './capability/timers.ts';
 import { deploy } from './deploy/deployment.ts';
@@ -44,7 +46,9 @@ async function assemble(
 ): Promise<RunningHost> {
   const log = hostLog(options.log);
   const { tenants, warnings } = await deploy(bundle, 'pin');
-  for (const warning of warnings) log.warn({}, warning);
+  for (const warning of [...warnings, ...bundle.warnings]) log.warn({}, warning);
+  for (const notice of secretReaders(bundle)) log.info({}, notice);
+  const secretOf = secretsOf(bundle);
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   opened.defer(() => bus.close());
@@ -52,9 +56,10 @@ async function assemble(
   const broker = new Broker({
     capabilities: [
       new PublishCapability(bus),
-      new HttpCapability(),
+      new HttpCapability({ secretOf }),
       new StateCapability(bus.state),
       new TimersCapability(bus.timers),
+      new SecretsCapability(secretOf),
     ],
     grantsOf: (tenant, source) => byId.get(tenant)?.grants.get(source) ?? NO_GRANTS,
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
@@ -153,7 +158,7 @@ async function assemble(
   const guestTimers = await GuestTimers.start({
     store: bus.timers,
     clock: systemClock,
-    grantOf: (tenant, source) => grants.get(`${tenant}/${source}`)?.timers ?? null,
+    grantOf: (tenant, source) => byId.get(tenant)?.grants.get(source)?.timers ?? null,
     newTraceId: () => hex(16),
     onHeld: ({ tenant, source, type, count }) =>
       log.warn(

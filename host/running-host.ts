@@ -64,6 +64,8 @@ export interface BundleCheck {
   readonly problems: readonly Problem[];
   readonly packs: number;
   readonly flows: number;
+  /** What an operator should know of a bundle that is sound, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export interface CallOptions {

@@ -6,8 +6,10 @@ import { flowGrantsShape } from '../grant/flow-grants.ts';
 import { grantsShape } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
+import { auditShape, DEFAULT_AUDIT } from './audit-shape.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { secretsShape } from './secrets-shape.ts';
 import { trustShape } from './trust-file.ts';
 
 /**
@@ -65,6 +67,7 @@ const tenantFile = mapping({
   providers: providersFile.optional(),
   flows: flowsFile.optional(),
   grants: flowGrantsShape.optional(),
+  secrets: secretsShape.optional(),
   limits: mapping(limitsShape).optional(),
 });
 
@@ -104,7 +107,8 @@ export const bundleFile = mapping({
     .record(z.string(), tenantFile, { error: (issue) => fault('a mapping of tenant names', issue.input) })
     .optional(),
   trust: trustShape.optional(),
-  secrets: notYet('secrets are'),
+  audit: auditShape.optional().default(DEFAULT_AUDIT),
+  secrets: secretsShape.optional(),
 });
 
 export type BundleFile = z.output<typeof bundleFile>;

@@ -1,7 +1,9 @@
 import type { Json } from '../event/json.ts';
 import type { EnvName, TenantId } from '../event/names.ts';
 import type { Grants } from '../grant/grants.ts';
+import type { Secrets } from '../grant/secret.ts';
 import type { Limits } from '../limits.ts';
+import type { AuditOptions } from './audit-shape.ts';
 
 /** A bundle, read once, resolved against its folder, and frozen. */
 export interface Bundle {
@@ -12,11 +14,14 @@ export interface Bundle {
   readonly env: EnvName;
   readonly http: HttpOptions;
   readonly bus: BusOptions;
+  readonly audit: AuditOptions;
   /** How long an id is remembered (promise B4), in ms. */
   readonly dedupeWindowMs: number;
   /** Fingerprints of the keys whose packs may run; null where the bundle does not say. */
   readonly trust: ReadonlySet<string> | null;
   readonly tenants: readonly TenantBundle[];
+  /** Of secrets that are in no grant or open to others, for the operator, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export interface HttpOptions {
@@ -41,6 +46,8 @@ export interface TenantBundle {
   readonly flows: readonly string[];
   /** What those flows may reach; nothing where the bundle does not say. The flows of packs have their provider's grants. */
   readonly grants: Grants;
+  /** Those that its grants name. */
+  readonly secrets: Secrets;
   readonly limits: Limits;
 }
 

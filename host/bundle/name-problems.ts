@@ -2,6 +2,9 @@ import { errorMessage, type Problem } from '../errors.ts';
 import { isToken, parseTenantId, quoted } from '../event/names.ts';
 import type { Path, YamlFile } from '../yaml.ts';
 
+/** What stands at the top of the file and is the default tenant's. */
+const TOP_KEYS = ['providers', 'flows', 'grants', 'secrets'];
+
 /** What is wrong with the names that a bundle file gives to tenants and providers, at the names themselves. */
 export function nameProblems(yaml: YamlFile): Problem[] {
   const problems: Problem[] = [];
@@ -21,10 +24,10 @@ export function nameProblems(yaml: YamlFile): Problem[] {
     } catch (error) {
       report(path, errorMessage(error));
     }
-    if (id === 'default' && ['providers', 'flows', 'grants'].some((key) => has(yaml.value, key))) {
+    if (id === 'default' && TOP_KEYS.some((key) => has(yaml.value, key))) {
       report(
         path,
-        'The tenant "default" is here and at the top of the file, where providers, flows and grants are its own. Keep one of the two.',
+        'The tenant "default" is here and at the top of the file, where providers, flows, grants and secrets are its own. Keep one of the two.',
       );
     }
     checkProviders(under(under(yaml.value, 'tenants'), id), path);

@@ -1,3 +1,4 @@
+import { secretReaders } from '../bundle/secret-holders.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { CheckBundle } from '../running-host.ts';
@@ -11,13 +12,14 @@ export const checkBundle: CheckBundle = async (bundle) => {
     deployment = await deploy(bundle, 'compare');
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
-    return { problems: error.problems, packs: 0, flows: 0 };
+    return { problems: error.problems, packs: 0, flows: 0, warnings: [] };
   }
   const { tenants } = deployment;
   return {
     problems: await openEach(deployment),
     packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
+    warnings: [...bundle.warnings, ...secretReaders(bundle)],
   };
 };
 

@@ -48,6 +48,7 @@ describe('a bundle', () => {
       env: 'dev',
       http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1_048_576, responseTimeoutMs: 10_000 },
       bus: { kind: 'embedded', file: join(dir, '.gtpack/bus.sqlite') },
+      audit: { file: join(dir, '.gtpack/audit/audit.jsonl'), maxFileBytes: 67_108_864, keep: 10 },
       dedupeWindowMs: 86_400_000,
       trust: null,
       tenants: [
@@ -75,9 +76,11 @@ describe('a bundle', () => {
           ],
           flows: [],
           grants: NO_GRANTS,
+          secrets: new Map(),
           limits: DEFAULT_LIMITS,
         },
       ],
+      warnings: [],
     });
   });
 
@@ -89,6 +92,7 @@ env: prod
 bus: { kind: embedded, file: /var/lib/gtpack/bus.sqlite }
 http: { listen: "[::1]:0", max_body: 2MiB, response_timeout: 3s }
 dedupe_window: 7d
+audit: { file: /var/log/gtpack/audit.jsonl, max_file: 1MiB, keep: 2 }
 trust: ["blake3:${'ab'.repeat(32)}", keys/acme.pub]
 tenants:
   acme:
@@ -113,6 +117,7 @@ tenants:
       env: 'prod',
       http: { host: '::1', port: 0, maxBodyBytes: 2_097_152, responseTimeoutMs: 3000 },
       bus: { kind: 'embedded', file: '/var/lib/gtpack/bus.sqlite' },
+      audit: { file: '/var/log/gtpack/audit.jsonl', maxFileBytes: 1_048_576, keep: 2 },
       dedupeWindowMs: 604_800_000,
       trust: new Set(['ab'.repeat(32), fingerprint]),
     });
@@ -121,7 +126,7 @@ tenants:
       {
         id: 'hook',
         pack: join(dir, 'a.gtpack'),
-        line: 10,
+        line: 11,
         enabled: false,
         allowUnsigned: true,
         config: { list: [1, 'x', null, { a: true }] },
@@ -148,6 +153,7 @@ tenants:
       providers: [],
       flows: [],
       grants: NO_GRANTS,
+      secrets: new Map(),
       limits: DEFAULT_LIMITS,
     });
   });
