@@ -32,6 +32,9 @@ export interface Limits {
   readonly maxLogLinesPerCall: number;
   readonly transpileWallMs: number;
   readonly transpileMemoryBytes: number;
+  /** Of one core module, by both of V8's compilers, before it reaches a cell host. */
+  readonly compileWallMs: number;
+  readonly compileMemoryBytes: number;
   readonly maxLiveCells: number;
   readonly maxCellsPerHost: number;
 }
@@ -61,6 +64,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxLogLinesPerCall: 100,
   transpileWallMs: 60_000,
   transpileMemoryBytes: 1024 * MiB,
+  compileWallMs: 60_000,
+  compileMemoryBytes: 512 * MiB,
   maxLiveCells: 200,
   maxCellsPerHost: 32,
 });

@@ -65,6 +65,23 @@ export const LOCKED_DOWN = {
   stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
 } satisfies ForkOptions;
 
+/** How the process that compiles modules to see what that takes is started: it reads nothing but the host's own code. */
+export function lockedDownCompiler() {
+  return {
+    cwd: hostFolder,
+    execArgv: [
+      ...readingOnly([]),
+      // All functions at once, not each at its first call.
+      '--no-wasm-lazy-compilation',
+      // What a module takes must not depend on the number of cores.
+      '--wasm-num-compilation-tasks=2',
+    ],
+    env: {},
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  } satisfies ForkOptions;
+}
+
 /**
  * How the process that transpiles one component is started: as a cell host is, but with the addons that it loads. The
  * component is a stranger's, and the transpiler that reads it is a large program.

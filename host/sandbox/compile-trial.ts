@@ -1,0 +1,142 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { versions } from 'node:process';
+import { entryUrl } from '../entry.ts';
+import { lockedDownCompiler } from './lockdown.ts';
+
+/** What the compiling process is sent: one module at a time. */
+export interface TrialRequest {
+  readonly bytes: Uint8Array;
+  /** Resident memory at which the process ends itself. */
+  readonly memoryBytes: number;
+}
+
+/** What it answers, if it lives. */
+export type TrialReply = { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly message: string };
+
+/** Why a module is refused. */
+export interface TrialFault {
+  readonly kind: 'invalid' | 'memory' | 'time';
+  readonly detail: string;
+}
+
+export interface CompileTrialOptions {
+  /** Made if it does not exist. Holds one empty file a module that was compiled, named by its digest and V8's version. */
+  readonly cacheDir: string;
+  /** For one module. */
+  readonly wallMs: number;
+  readonly memoryBytes: number;
+}
+
+type Outcome = TrialReply | { readonly kind: 'lost' } | { readonly kind: 'late' };
+
+/**
+ * Compiles core modules once, where it harms nobody, before any shared cell host compiles them: V8 neither interrupts its
+ * compilers nor bounds what they hold. Both of them compile every function: the baseline compiler, which a cell runs at a
+ * function's first call, and the optimizing one, which it runs for those that are called often.
+ *
+ * Not covered is what the optimizing compiler makes of one function at run time by what it has seen of its calls:
+ * it may inline others than here. A cell host bounds its memory for that; see supervisor.ts.
+ */
+export class CompileTrial {
+  readonly #options: CompileTrialOptions;
+
+  constructor(options: CompileTrialOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Modules that passed before, under the same V8, are not compiled again; all others share one process, and a new one
+   * after each that ended it. So a fault is never that of the modules before.
+   * @param modules by digest
+   * @returns those that must not reach a cell host
+   */
+  async faults(modules: ReadonlyMap<string, Uint8Array>): Promise<ReadonlyMap<string, TrialFault>> {
+    const { cacheDir } = this.#options;
+    await mkdir(cacheDir, { recursive: true });
+    const known = new Set(await readdir(cacheDir));
+    const faults = new Map<string, TrialFault>();
+    let process: TrialProcess | undefined;
+    try {
+      for (const [digest, bytes] of modules) {
+        if (known.has(passName(digest))) continue;
+        const used = process;
+        process ??= new TrialProcess(this.#options);
+        let outcome = await process.compile(bytes);
+        // It may have ended for what the modules before it left behind.
+        if (used !== undefined && isEnd(outcome)) {
+          process = new TrialProcess(this.#options);
+          outcome = await process.compile(bytes);
+        }
+        if (isEnd(outcome)) process = undefined;
+        const fault = this.#faultOf(outcome);
+        if (fault === undefined) await writeFile(join(cacheDir, passName(digest)), '');
+        else faults.set(digest, fault);
+      }
+    } finally {
+      process?.end();
+    }
+    return faults;
+  }
+
+  #faultOf(outcome: Outcome): TrialFault | undefined {
+    const { wallMs, memoryBytes } = this.#options;
+    switch (outcome.kind) {
+      case 'ok':
+        return undefined;
+      case 'failed':
+        return { kind: 'invalid', detail: outcome.message.slice(0, 500) };
+      case 'late':
+        return { kind: 'time', detail: `more than ${wallMs / 1000} s` };
+      case 'lost':
+        return { kind: 'memory', detail: `more than ${memoryBytes / 1024 / 1024} MiB of memory` };
+      default:
+        return outcome satisfies never;
+    }
+  }
+}
+
+function isEnd({ kind }: Outcome): boolean {
+  return kind === 'lost' || kind === 'late';
+}
+
+function passName(digest: string): string {
+  return `${digest}-compiled-v8-${versions.v8}`;
+}
+
+/** A process that compiles modules one after another, until one of them ends it. */
+class TrialProcess {
+  readonly #child: ChildProcess;
+  readonly #options: CompileTrialOptions;
+
+  constructor(options: CompileTrialOptions) {
+    this.#options = options;
+    this.#child = fork(entryUrl('try-compile'), [], lockedDownCompiler());
+  }
+
+  compile(bytes: Uint8Array): Promise<Outcome> {
+    const { wallMs, memoryBytes } = this.#options;
+    const child = this.#child;
+    return new Promise((resolve) => {
+      let isLate = false;
+      const deadline = setTimeout(() => {
+        isLate = true;
+        child.kill('SIGKILL');
+      }, wallMs);
+      const settle = (outcome: Outcome): void => {
+        clearTimeout(deadline);
+        child.removeAllListeners();
+        resolve(outcome);
+      };
+      child.once('message', (reply: TrialReply) => settle(reply));
+      child.once('error', () => undefined);
+      child.once('exit', () => settle({ kind: isLate ? 'late' : 'lost' }));
+      child.send({ bytes, memoryBytes } satisfies TrialRequest, () => undefined);
+    });
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
