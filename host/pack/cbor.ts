@@ -17,7 +17,10 @@ export class CborFault extends Error {
   override readonly name = 'CborFault';
 }
 
-/** Refuses duplicate keys, indefinite lengths, tags, undefined, NaN, infinities and bigints. @throws CborFault */
+/**
+ * Refuses duplicate keys, texts and bytes in pieces, tags, undefined, NaN, infinities and bigints. Arrays and maps may end
+ * with a break instead of having a length: writers in the field stream them. @throws CborFault
+ */
 export function decodeCbor(encoded: Uint8Array): unknown {
   const isMarked = SELF_DESCRIBED.every((byte, index) => encoded[index] === byte);
   const bytes = isMarked ? encoded.subarray(SELF_DESCRIBED.length) : encoded;
@@ -25,7 +28,7 @@ export function decodeCbor(encoded: Uint8Array): unknown {
   try {
     return decode(bytes, {
       strict: true,
-      allowIndefinite: false,
+      allowIndefinite: true,
       allowUndefined: false,
       allowInfinity: false,
       allowNaN: false,
@@ -48,13 +51,19 @@ export function encodeCbor(value: Json): Uint8Array {
  */
 function checkStructure(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  /** Items still to come, for each open array and map. */
+  /** Items still to come, for each open array and map; of one that ends with a break, how many came, below zero. */
   const open: number[] = [];
   let position = 0;
   let items = 0;
   do {
     while (open.at(-1) === 0) open.pop();
     const depth = open.length;
+    const isOpenEnded = (open.at(-1) ?? 0) < 0;
+    if (isOpenEnded && bytes[position] === BREAK) {
+      open.pop();
+      position += 1;
+      continue;
+    }
     if (depth > 0) open[depth - 1] = (open[depth - 1] ?? 0) - 1;
     items += 1;
     if (items > MAX_ITEMS) throw new CborFault(`it has more than ${MAX_ITEMS} values`);
@@ -77,14 +86,14 @@ function checkStructure(bytes: Uint8Array): void {
         if (count > left)
           throw new CborFault(`an array or map at byte ${head.start} has more items than bytes follow`);
         if (depth >= MAX_DEPTH) throw new CborFault(`it nests deeper than ${MAX_DEPTH} levels`);
-        open.push(count);
+        open.push(head.isOpenEnded ? OPEN_END : count);
         break;
       }
       case 6:
         throw new CborFault(`there is a tag at byte ${head.start}; tags are not read`);
       default:
     }
-  } while (open.some((count) => count > 0));
+  } while (open.some((count) => count !== 0));
   if (position !== bytes.length) throw new CborFault(`${bytes.length - position} bytes follow its end`);
 }
 
@@ -93,18 +102,30 @@ interface Head {
   readonly end: number;
   readonly major: number;
   readonly value: number;
+  /** An array or map whose length is not told: it ends with a break. */
+  readonly isOpenEnded: boolean;
 }
 
 const FIRST_SIZED = 24;
 const INDEFINITE = 31;
+const BREAK = 0xff;
+/** Counts down from here, so that it is never zero. */
+const OPEN_END = -1;
 
 function readHead(view: DataView, start: number): Head {
   if (start >= view.byteLength) throw new CborFault('it ends in the middle');
   const first = view.getUint8(start);
   const major = first >> 5;
   const info = first & 31;
-  if (info < FIRST_SIZED) return { start, end: start + 1, major, value: info };
-  if (info === INDEFINITE) throw new CborFault(`there is an indefinite length at byte ${start}`);
+  if (info < FIRST_SIZED) return { start, end: start + 1, major, value: info, isOpenEnded: false };
+  if (info === INDEFINITE) {
+    if (major === 4 || major === 5) return { start, end: start + 1, major, value: 0, isOpenEnded: true };
+    throw new CborFault(
+      first === BREAK
+        ? `there is a break at byte ${start}, where nothing ends`
+        : `there is a text or byte string in pieces at byte ${start}`,
+    );
+  }
   const size = 1 << (info - FIRST_SIZED);
   if (size > 8) throw new CborFault(`there is a reserved head at byte ${start}`);
   const end = start + 1 + size;
@@ -117,5 +138,5 @@ function readHead(view: DataView, start: number): Head {
         : size === 4
           ? view.getUint32(start + 1)
           : Number(view.getBigUint64(start + 1));
-  return { start, end, major, value };
+  return { start, end, major, value, isOpenEnded: false };
 }
