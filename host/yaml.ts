@@ -142,7 +142,14 @@ export function closedObject<T extends z.core.$ZodLooseShape>(shape: T): z.ZodOb
 }
 
 function unknownKeys(keys: readonly string[], known: readonly string[]): string {
-  return keys.map((key) => `Unknown key ${JSON.stringify(key)}. ${suggestion(key, known)}`).join(' ');
+  return keys.map((key) => `Unknown key ${shown(key)}. ${suggestion(key, known)}`).join(' ');
+}
+
+const MAX_SHOWN_CHARACTERS = 80;
+
+/** Whoever wrote the key may be a guest, and the key as long as the text that it may write. */
+function shown(key: string): string {
+  return JSON.stringify(key.length > MAX_SHOWN_CHARACTERS ? `${key.slice(0, MAX_SHOWN_CHARACTERS)}…` : key);
 }
 
 /** `Did you mean "x"?`, or the list of what is known where nothing is near. */
@@ -156,6 +163,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    // At least as many letters have to change. A word of megabytes takes seconds to compare.
+    if (Math.abs(word.length - candidate.length) >= bestDistance) continue;
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }

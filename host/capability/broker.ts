@@ -35,6 +35,8 @@ export interface EffectRecord {
 }
 
 const DENIED = 'capability_denied';
+/** Of a problem, as sdk/wit has it. */
+const MAX_MESSAGE_CHARACTERS = 2048;
 
 /**
  * Performs what cells ask for, in the main process. It answers every effect, and never with more than a code, a message
@@ -105,7 +107,11 @@ export class Broker {
 function problemOf(error: unknown): Extract<EffectAnswer, { kind: 'problem' }>['problem'] {
   if (error instanceof GtpackError) {
     const [{ message }] = error.problems;
-    return { code: error.code, message, retryable: error.retryable };
+    return {
+      code: error.code,
+      message: message.slice(0, MAX_MESSAGE_CHARACTERS),
+      retryable: error.retryable,
+    };
   }
   return { code: 'effect_failed', message: 'The effect failed inside the host.', retryable: true };
 }
