@@ -168,24 +168,20 @@ function flowFiles(archive: VerifiedArchive, problems: ReportProblem[]): FlowRep
 }
 
 async function sbomReport(archive: VerifiedArchive, limits: ArchiveLimits): Promise<PackReport['sbom']> {
-  const present = archive.entries.has(SBOM_PATH);
   try {
     const sbom = readSbom(archive, limits);
     if (sbom === undefined) {
-      return {
-        present,
-        ok: false,
-        problems: [{ code: 'sbom_missing', message: `The archive has no ${SBOM_PATH}.` }],
-      };
+      const problem = { code: 'sbom_missing', message: `The archive has no ${SBOM_PATH}.` };
+      return { present: false, ok: false, problems: [problem] };
     }
     const problems = (await compareSbom(sbom.sbom, archive)).map(reportProblem);
-    return { present, ok: problems.length === 0, problems };
+    return { present: true, ok: problems.length === 0, problems };
   } catch (error) {
     const problems =
       error instanceof GtpackError
         ? error.problems.map(reportProblem)
         : [{ code: 'sbom_invalid', message: errorMessage(error) }];
-    return { present, ok: false, problems };
+    return { present: true, ok: false, problems };
   }
 }
 
