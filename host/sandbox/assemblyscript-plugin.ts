@@ -44,6 +44,7 @@ class AssemblyScriptInstance implements PluginInstance {
   /** What went wrong inside a host function. Those return, since a guest could catch a throw; the call fails after it. */
   #fault: Error | undefined;
   readonly #waits: boolean;
+  readonly #suspendables = new Map<GuestFunction, (...values: unknown[]) => Promise<unknown>>();
 
   constructor(module: WebAssembly.Module, imports: GuestImports) {
     this.#waits = imports.waiting.length > 0;
@@ -84,11 +85,20 @@ class AssemblyScriptInstance implements PluginInstance {
     let result: unknown;
     try {
       pointers = texts.map((text) => this.#memory.write(text));
-      result = await WebAssembly.promising(entry)(...pointers);
+      result = await this.#promising(entry)(...pointers);
     } catch (trap) {
       throw this.#fault ?? trap;
     }
     return this.#enter(() => this.#finish(result, pointers));
+  }
+
+  /** Making one costs more than the call. */
+  #promising(entry: GuestFunction): (...values: unknown[]) => Promise<unknown> {
+    const known = this.#suspendables.get(entry);
+    if (known !== undefined) return known;
+    const made = WebAssembly.promising(entry);
+    this.#suspendables.set(entry, made);
+    return made;
   }
 
   #finish(result: unknown, pointers: readonly number[]): GuestReply {

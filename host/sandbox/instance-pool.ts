@@ -19,6 +19,8 @@ interface Occupant {
 interface Lease {
   readonly instance: PluginInstance;
   readonly occupant: Occupant;
+  /** As its code was last left: an instance grows in a stretch of its own code, which ends at a host call or at its end. */
+  bytes: number;
 }
 
 /** An idle instance that grew past this share of its bound starts anew: some runtimes never give memory back. */
@@ -38,6 +40,8 @@ export class InstancePool {
   readonly #busy = new Set<Lease>();
   readonly #queue: (() => void)[] = [];
   readonly #waits: boolean;
+  /** Of all leases: with a thousand of them a sum at every boundary would cost more than the calls. */
+  #bytes = 0;
 
   constructor(provider: ProviderSpec, module: PluginModule, host: PoolHost) {
     this.#provider = provider;
@@ -70,18 +74,15 @@ export class InstancePool {
     this.#idle.push(this.#host.watch.guard(call.owner, () => this.#instantiate(call)));
   }
 
-  /** Of all instances, as they are now. */
+  /** Of all instances. */
   memoryBytes(): number {
-    let total = 0;
-    for (const { instance } of this.#idle) total += instance.memoryBytes();
-    for (const { instance } of this.#busy) total += instance.memoryBytes();
-    return total;
+    return this.#bytes;
   }
 
   /** Gives up the idle instances. @returns whether there were any */
   dropIdle(): boolean {
     const dropped = this.#idle.splice(0);
-    for (const { instance } of dropped) this.#host.memory.dropped(instance.memoryBytes());
+    for (const lease of dropped) this.#drop(lease);
     return dropped.length > 0;
   }
 
@@ -146,31 +147,51 @@ export class InstancePool {
 
   #release(lease: Lease, healthy: boolean): void {
     this.#busy.delete(lease);
-    const bytes = lease.instance.memoryBytes();
+    this.#measure(lease);
     // Past the tenant's total a waiting call gets a fresh instance, which has not grown yet.
-    if (healthy && bytes <= RECYCLE_BYTES && this.#host.memory.hasRoomFor(bytes)) this.#idle.push(lease);
-    else this.#host.memory.dropped(bytes);
+    if (healthy && lease.bytes <= RECYCLE_BYTES && this.#host.memory.hasRoomFor(0)) this.#idle.push(lease);
+    else this.#drop(lease);
     this.#queue.shift()?.();
   }
 
   #instantiate(call: GuestCall): Lease {
     const occupant: Occupant = { call };
+    let lease: Lease | undefined;
+    const imports = this.#imports(occupant, () => {
+      if (lease !== undefined) this.#measure(lease);
+    });
     try {
-      return { instance: this.#module.instantiate(this.#imports(occupant)), occupant };
+      lease = { instance: this.#module.instantiate(imports), occupant, bytes: 0 };
+      this.#measure(lease);
+      return lease;
     } catch (error) {
       this.#host.memory.dropped(UNSEEN_BYTES);
       throw this.#coded(error);
     }
   }
 
-  /** Only what the provider was granted: no grant, no function linked. */
-  #imports(occupant: Occupant): GuestImports {
+  #measure(lease: Lease): void {
+    const bytes = lease.instance.memoryBytes();
+    this.#bytes += bytes - lease.bytes;
+    lease.bytes = bytes;
+  }
+
+  #drop(lease: Lease): void {
+    this.#bytes -= lease.bytes;
+    this.#host.memory.dropped(lease.bytes);
+  }
+
+  /** Only what the provider was granted: no grant, no function linked. @param onAsk before the broker is asked */
+  #imports(occupant: Occupant, onAsk: () => void): GuestImports {
     const { id, imports, config } = this.#provider;
     return {
       ...(imports.includes('config') ? { config: () => config } : {}),
       ...(imports.includes('log') ? { log: (level, message) => occupant.call.log(id, level, message) } : {}),
       waiting: imports.filter(isWaitingImport),
-      ask: (capability, fn, args) => occupant.call.ask(capability, fn, args),
+      ask: (capability, fn, args) => {
+        onAsk();
+        return occupant.call.ask(capability, fn, args);
+      },
     };
   }
 
