@@ -21,7 +21,12 @@ import { failedAnswer } from './ingress/answer.ts';
 import { Emitter } from './ingress/emitter.ts';
 import { createDirectory, openIngress } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import { AuditFile } from './observe/audit-file.ts';
+import { AuditLog } from './observe/audit-log.ts';
+import { auditLine } from './observe/audit-record.ts';
 import { hostLog, subjectOf } from './observe/host-log.ts';
+import { redactedCells, redactedEffect, redactedJournal, redactedLog } from './observe/redacted-cells.ts';
+import { createRedactors } from './observe/redactor.ts';
 import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
@@ -44,7 +49,8 @@ async function assemble(
   options: StartOptions,
   opened: AsyncDisposableStack,
 ): Promise<RunningHost> {
-  const log = hostLog(options.log);
+  const redactors = createRedactors(bundle.tenants);
+  const log = hostLog(redactedLog(options.log, redactors));
   const { tenants, warnings } = await deploy(bundle, 'pin');
   for (const warning of [...warnings, ...bundle.warnings]) log.warn({}, warning);
   for (const notice of secretReaders(bundle)) log.info({}, notice);
@@ -53,6 +59,11 @@ async function assemble(
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   opened.defer(() => bus.close());
   const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
+  const audit = await AuditLog.open(
+    { sink: new AuditFile(bundle.audit), now: Date.now, onFault: (message) => log.error({}, message) },
+    bundle.audit.file,
+  );
+  opened.defer(() => audit.close());
   const broker = new Broker({
     capabilities: [
       new PublishCapability(bus),
@@ -63,7 +74,10 @@ async function assemble(
     ],
     grantsOf: (tenant, source) => byId.get(tenant)?.grants.get(source) ?? NO_GRANTS,
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
-    onPerformed: () => undefined,
+    onPerformed: (record) => {
+      const pack = byId.get(record.tenant)?.packs.get(record.source) ?? null;
+      audit.record(auditLine(record, { now: Date.now(), pack, redact: redactors.of(record.tenant) }));
+    },
     monotonicMs: () => performance.now(),
   });
   const recorder = new RunRecorder(bus);
@@ -71,8 +85,9 @@ async function assemble(
     maxLiveCells: DEFAULT_LIMITS.maxLiveCells,
     maxCellsPerHost: DEFAULT_LIMITS.maxCellsPerHost,
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
-    onEffect: (tenant, effect, signal) => broker.perform(tenant, effect, signal),
-    onRecord: (tenant, journal) => recorder.record(tenant, journal),
+    onEffect: (tenant, effect, signal) =>
+      broker.perform(tenant, redactedEffect(effect, redactors.of(tenant)), signal),
+    onRecord: (tenant, journal) => recorder.record(tenant, redactedJournal(journal, redactors.of(tenant))),
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
     onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
     onFlowProblems: (tenant, problems) => {
@@ -83,6 +98,8 @@ async function assemble(
   });
   opened.defer(() => sandbox.stop());
   for (const { id, code } of tenants) sandbox.register(id, code);
+
+  const cells = redactedCells(sandbox, redactors);
 
   const matchers = new Map(tenants.map(({ id, flows }) => [id, new FlowMatcher(flows)]));
   const ingress = await openIngress({
@@ -99,7 +116,7 @@ async function assemble(
       })),
     ),
     delivery: {
-      ingest: (tenant, provider, request) => sandbox.submit(tenant, { kind: 'ingest', provider, request }),
+      ingest: (tenant, provider, request) => cells.submit(tenant, { kind: 'ingest', provider, request }),
       publish: (tenant, messages) => bus.publish(tenant, messages),
       answersWebhook: (tenant, type) =>
         matchers
@@ -113,7 +130,7 @@ async function assemble(
 
   const dispatcher = new Dispatcher({
     bus,
-    cells: sandbox,
+    cells,
     random: Math.random,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
@@ -132,7 +149,7 @@ async function assemble(
 
   const ticking = new Ticking({
     bus,
-    cells: sandbox,
+    cells,
     clock: systemClock,
     providerOf: (tenant, schedule) =>
       byId.get(tenant)?.timers.find(({ trigger }) => trigger.schedule === schedule)?.provider,
@@ -194,6 +211,7 @@ async function assemble(
         log.warn({}, `${left} events in flight are handed back; they run again at the next start.`);
       await sandbox.stop();
       await broker.close();
+      await audit.close();
       await bus.close();
     },
   };

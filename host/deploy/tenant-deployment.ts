@@ -22,6 +22,8 @@ export interface TenantDeployment {
   readonly code: TenantCode;
   /** What the bundle grants by source: the provider's id, or `flow:<name>`. */
   readonly grants: ReadonlyMap<string, Grants>;
+  /** `id@version` of the pack that it came with, by source; a flow of the bundle itself has none. */
+  readonly packs: ReadonlyMap<string, string>;
 }
 
 export interface TimerTrigger {
@@ -70,6 +72,10 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
       ...providers.map(({ binding }) => [binding.id, binding.grants] as const),
       ...deployed.map(({ flow, grants }) => [`flow:${flow.name}`, grants] as const),
     ]),
+    packs: new Map([
+      ...packs.map(([{ id }, pack]) => [id, packName(pack)] as const),
+      ...deployed.flatMap(({ flow, pack }) => (pack === null ? [] : [[`flow:${flow.name}`, pack] as const])),
+    ]),
   };
 }
 
@@ -88,15 +94,19 @@ async function sourcesOf(
   const sources: DeployedSource[] = [];
   for (const [{ id, grants }, pack] of packs) {
     const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable };
-    for (const source of packFlows(pack)) sources.push({ ...source, reach });
+    for (const source of packFlows(pack)) sources.push({ ...source, reach, pack: packName(pack) });
   }
   const reach: FlowReach = {
     grants: tenant.grants,
     grantee: `the tenant ${tenant.id}`,
     providers: reachable,
   };
-  for (const file of tenant.flows) sources.push({ ...(await readFlowFile(file)), reach });
+  for (const file of tenant.flows) sources.push({ ...(await readFlowFile(file)), reach, pack: null });
   return sources;
+}
+
+function packName({ id, version }: Pack): string {
+  return `${id}@${version}`;
 }
 
 function timersOf(flows: readonly Flow[], providers: readonly ProviderCode[]): TimerTrigger[] {

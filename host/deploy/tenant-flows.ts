@@ -13,12 +13,15 @@ const MAX_FLOW_BYTES = 256 * 1024;
 /** A flow's text, and what it may reach where it comes from. */
 export interface DeployedSource extends FlowSource {
   readonly reach: FlowReach;
+  /** `id@version` of the pack that brings it; null for one of the bundle's own. */
+  readonly pack: string | null;
 }
 
 /** A flow and what the broker grants it. */
 export interface DeployedFlow {
   readonly flow: Flow;
   readonly grants: Grants;
+  readonly pack: string | null;
 }
 
 /** The flows of a bundle's files. */
@@ -44,7 +47,7 @@ export async function loadFlows(sources: readonly DeployedSource[]): Promise<Dep
     try {
       const flow = await loadFlow(source, source.reach);
       const other = flows.find((each) => each.flow.name === flow.name)?.flow;
-      if (other === undefined) flows.push({ flow, grants: source.reach.grants });
+      if (other === undefined) flows.push({ flow, grants: source.reach.grants, pack: source.pack });
       else {
         problems.push({
           code: 'flow_invalid',
