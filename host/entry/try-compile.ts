@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { errorMessage } from '../errors.ts';
 import type { TrialReply, TrialRequest } from '../sandbox/compile-trial.ts';
 
@@ -6,15 +5,9 @@ import type { TrialReply, TrialRequest } from '../sandbox/compile-trial.ts';
 
 /** V8 compiles on threads of its own, so this one sees the memory grow: in 10 ms by some 10 MiB, on two cores. */
 const LOOK_EVERY_MS = 10;
-/** A custom section of no content: other bytes, so that V8 does not give back what it compiled before. */
-const MARK = [0, 2, 1, 0x78];
-
 async function compile(bytes: Uint8Array): Promise<TrialReply> {
   try {
-    setFlagsFromString('--liftoff');
     await WebAssembly.compile(bytes as Uint8Array<ArrayBuffer>);
-    setFlagsFromString('--no-liftoff');
-    await WebAssembly.compile(new Uint8Array([...bytes, ...MARK]));
     return { kind: 'ok' };
   } catch (error) {
     return { kind: 'failed', message: errorMessage(error) };

@@ -29,6 +29,9 @@ export interface CompileTrialOptions {
   readonly memoryBytes: number;
 }
 
+const COMPILERS = ['baseline', 'optimizing'] as const;
+type Compiler = (typeof COMPILERS)[number];
+
 type Outcome = TrialReply | { readonly kind: 'lost' } | { readonly kind: 'late' };
 
 /**
@@ -47,8 +50,8 @@ export class CompileTrial {
   }
 
   /**
-   * Modules that passed before, under the same V8, are not compiled again; all others share one process, and a new one
-   * after each that ended it. So a fault is never that of the modules before.
+   * Modules that passed before, under the same V8, are not compiled again; all others share one process for each compiler,
+   * and a new one after each that ended it. So a fault is never that of the modules before.
    * @param modules by digest
    * @returns those that must not reach a cell host
    */
@@ -56,23 +59,37 @@ export class CompileTrial {
     const { cacheDir } = this.#options;
     await mkdir(cacheDir, { recursive: true });
     const known = new Set(await readdir(cacheDir));
+    const left = new Map([...modules].filter(([digest]) => !known.has(passName(digest))));
+    const faults = new Map<string, TrialFault>();
+    for (const compiler of COMPILERS) {
+      for (const [digest, fault] of await this.#faultsOf(compiler, left)) {
+        faults.set(digest, fault);
+        left.delete(digest);
+      }
+    }
+    for (const digest of left.keys()) await writeFile(join(cacheDir, passName(digest)), '');
+    return faults;
+  }
+
+  async #faultsOf(
+    compiler: Compiler,
+    modules: ReadonlyMap<string, Uint8Array>,
+  ): Promise<Map<string, TrialFault>> {
     const faults = new Map<string, TrialFault>();
     let process: TrialProcess | undefined;
     try {
       for (const [digest, bytes] of modules) {
-        if (known.has(passName(digest))) continue;
         const used = process;
-        process ??= new TrialProcess(this.#options);
+        process ??= new TrialProcess(compiler, this.#options);
         let outcome = await process.compile(bytes);
         // It may have ended for what the modules before it left behind.
         if (used !== undefined && isEnd(outcome)) {
-          process = new TrialProcess(this.#options);
+          process = new TrialProcess(compiler, this.#options);
           outcome = await process.compile(bytes);
         }
         if (isEnd(outcome)) process = undefined;
         const fault = this.#faultOf(outcome);
-        if (fault === undefined) await writeFile(join(cacheDir, passName(digest)), '');
-        else faults.set(digest, fault);
+        if (fault !== undefined) faults.set(digest, fault);
       }
     } finally {
       process?.end();
@@ -110,9 +127,9 @@ class TrialProcess {
   readonly #child: ChildProcess;
   readonly #options: CompileTrialOptions;
 
-  constructor(options: CompileTrialOptions) {
+  constructor(compiler: Compiler, options: CompileTrialOptions) {
     this.#options = options;
-    this.#child = fork(entryUrl('try-compile'), [], lockedDownCompiler());
+    this.#child = fork(entryUrl('try-compile'), [], lockedDownCompiler(compiler));
   }
 
   compile(bytes: Uint8Array): Promise<Outcome> {

@@ -6,8 +6,10 @@ import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkCompiles } from '../../host/deploy/compile-check.ts';
 import type { ProviderCode } from '../../host/deploy/provider-code.ts';
+import { loadScriptWasm } from '../../host/flow/script/script-wasm.ts';
 import { CompileTrial, type CompileTrialOptions } from '../../host/sandbox/compile-trial.ts';
 import { leb, section } from '../pack/fixture/wasm.ts';
+import { compileGuest } from './cell.ts';
 
 const MiB = 1024 * 1024;
 const STEPS = 400_000;
@@ -58,6 +60,22 @@ test('a module that takes the baseline compiler gigabytes ends a process of its 
 test('so does one that only the optimizing compiler holds much for', async () => {
   const faults = await trial().faults(new Map([['bomb', longGraph()]]));
   expect([...faults]).toEqual([['bomb', { kind: 'memory', detail: 'more than 512 MiB of memory' }]]);
+});
+
+test('sound modules pass, those of calls, tables and references among them', async () => {
+  const modules = new Map([
+    [
+      'calls',
+      await parse(`(module (type $t (func (param i32) (result i32))) (table 2 funcref) (elem (i32.const 0) $f $g)
+        (func $f (param i32) (result i32) (call $g (local.get 0)))
+        (func $g (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+        (func (export "h") (param i32) (result i32)
+          (return_call_indirect (type $t) (call $f (local.get 0)) (local.get 0))))`),
+    ],
+    ['scripts', await loadScriptWasm()],
+    ['guest', await compileGuest('asking')],
+  ]);
+  expect((await trial().faults(modules)).size).toBe(0);
 });
 
 test('a module that is not done in time is named', async () => {
