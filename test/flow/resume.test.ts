@@ -5,12 +5,14 @@ import type { Flow, FlowNode } from '../../host/flow/flow.ts';
 import type { FlowHost } from '../../host/flow/flow-host.ts';
 import { RunEvent } from '../../host/flow/scope.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
-import type { Effect, RunOutcome } from '../../host/sandbox/protocol.ts';
+import type { Effect, EffectAnswer, RunJournal, RunOutcome } from '../../host/sandbox/protocol.ts';
 
 /** One node of a chain; its place in the chain gives its id. */
 const node = fc.oneof(
   fc.record({ kind: fc.constant('transform' as const), skip: fc.boolean() }),
   fc.record({ kind: fc.constant('publish' as const), skip: fc.boolean() }),
+  fc.record({ kind: fc.constant('http' as const), skip: fc.boolean() }),
+  fc.record({ kind: fc.constant('event' as const), skip: fc.boolean() }),
   fc.record({ kind: fc.constant('branch' as const), skip: fc.boolean(), far: fc.nat(3) }),
 );
 
@@ -27,6 +29,19 @@ function flowOf(shapes: readonly Shape[]): Flow {
     }
     if (shape.kind === 'publish') {
       return { ...base, ...when, type: 'publish', config: { event_type: 'made', payload: '{{ input }}' } };
+    }
+    if (shape.kind === 'http') {
+      const config = {
+        method: 'POST',
+        url: 'http://a/',
+        body: '{{ input }}',
+        expect: [{ from: 200, to: 299 }],
+      };
+      return { ...base, ...when, type: 'http', config };
+    }
+    if (shape.kind === 'event') {
+      const fields = { from: '{{ input }}' };
+      return { ...base, ...when, type: 'event', config: { provider: 'p', action: 'do', fields } };
     }
     const expression = `event.payload.n % 2 == ${index % 2}`;
     const conditions = [{ expression, next: at(index + 1 + shape.far) }];
@@ -45,29 +60,57 @@ function flowOf(shapes: readonly Shape[]): Flow {
   };
 }
 
-/** A bus that stores what effects bring and forgets the cell after some of them. */
+/** A bus that stores what effects bring, and the world that they reach. */
 class Store {
   readonly journal: string[] = [];
   readonly published: string[] = [];
+  /** Requests and calls by the key that each carries, in the order in which they came first. */
+  readonly done = new Map<string, number>();
 
-  record(effect: Effect): void {
-    for (const { ordinal, entry } of effect.run?.journal ?? []) this.journal[ordinal] = entry;
+  publish(effect: Effect): void {
+    this.record(effect.run);
     this.published.push(...effect.events.map((event) => event.id));
+  }
+
+  record(run: RunJournal | null): void {
+    for (const { ordinal, entry } of run?.journal ?? []) this.journal[ordinal] = entry;
+  }
+
+  take(key: string): void {
+    this.done.set(key, (this.done.get(key) ?? 0) + 1);
   }
 }
 
-/** @param killAfter the effect whose answer the cell does not live to hear */
+/** @param killAfter the exchange with the host whose answer the cell does not live to hear */
 async function attempt(flow: Flow, n: number, store: Store, killAfter: number): Promise<RunOutcome> {
-  let effects = 0;
+  let exchanges = 0;
+  const answered = (output: string): EffectAnswer => {
+    exchanges += 1;
+    if (exchanges === killAfter) throw new Error('killed');
+    return { kind: 'ok', output };
+  };
   const host: FlowHost = {
     effect: async (effect) => {
-      store.record(effect);
-      effects += 1;
-      if (effects === killAfter) throw new Error('killed');
-      return { kind: 'ok', output: '{}' };
+      if (effect.capability === 'bus') {
+        store.publish(effect);
+        return answered('{}');
+      }
+      const { headers, body } = JSON.parse(effect.args[0] ?? '') as {
+        headers: Record<string, string>;
+        body: string;
+      };
+      store.take(`${headers['idempotency-key']} ${body}`);
+      return answered(JSON.stringify({ status: 200, headers: {}, body: 'done', body_encoding: 'utf8' }));
     },
-    call: () => Promise.reject(new Error('There are no providers here.')),
-    record: () => Promise.reject(new Error('There is nothing to record.')),
+    call: async ({ key, input, spend }) => {
+      spend();
+      store.take(`${key} ${input}`);
+      return answered(input);
+    },
+    record: async (journal) => {
+      store.record(journal);
+      return answered('null');
+    },
     respond: () => undefined,
     log: () => undefined,
     cpuMs: () => 0,
@@ -103,6 +146,10 @@ test('B3: a run that is killed at any of its effects, any number of times, ends 
         const outcome = await attempt(flow, n, stormy, 0);
         expect(outcome).toEqual(expected);
         expect(stormy.published).toEqual(calm.published);
+        // Only what was under way when the cell died came again, and then it was the same.
+        expect([...stormy.done.keys()]).toEqual([...calm.done.keys()]);
+        const repeated = [...stormy.done.values()].reduce((sum, times) => sum + times - 1, 0);
+        expect(repeated).toBeLessThanOrEqual(kills.length);
       },
     ),
     { numRuns: 300 },
