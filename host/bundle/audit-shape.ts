@@ -1,9 +1,12 @@
-import { dirname, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { count, mapping, path, size } from '../written/readers.ts';
 import { readYaml } from '../yaml.ts';
 import { readTextFile } from './text-file.ts';
 
 const MiB = 1024 ** 2;
+const BUNDLE_FILE = 'bundle.yaml';
+const MAX_BUNDLE_BYTES = MiB;
 const DEFAULT_FILE = '.gtpack/audit/audit.jsonl';
 const DEFAULT_MAX_FILE_BYTES = 64 * MiB;
 const DEFAULT_KEEP = 10;
@@ -37,11 +40,16 @@ export interface AuditOptions {
 /**
  * Where the host of a bundle writes its audit log, by as little of the bundle as that takes: the log has to be readable
  * when the bundle, its packs or its secrets are not what they should be.
- * @param bundleFile of a file that is not there, the default
+ * @param path of the bundle's folder or file
  * @throws GtpackError `file_unreadable`, `yaml_invalid`
  */
-export async function auditFileOf(bundleFile: string, maxBytes: number): Promise<string> {
-  const text = (await readTextFile(bundleFile, maxBytes)) ?? '';
+export async function auditFileOf(path: string): Promise<string> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const bundleFile = isFolder ? join(path, BUNDLE_FILE) : path;
+  const text = (await readTextFile(bundleFile, MAX_BUNDLE_BYTES)) ?? '';
   const written = auditShape.safeParse(under(readYaml(text, bundleFile).value, 'audit'));
   return resolve(dirname(bundleFile), written.success ? written.data.file : DEFAULT_FILE);
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { GtpackError } from '../errors.ts';
 import { sdkFolder } from '../pack/sdk-folder.ts';
+import { type AuditFilterWords, audit } from './command/audit.ts';
 import { call } from './command/call.ts';
 import { check } from './command/check.ts';
 import { emit } from './command/emit.ts';
@@ -70,6 +71,9 @@ function usageStatus({ code }: CommanderError): number {
 interface JsonOption {
   readonly json?: true;
 }
+interface AuditWords extends JsonOption, AuditFilterWords {
+  readonly follow?: true;
+}
 interface BundleOption {
   readonly bundle?: string;
 }
@@ -116,6 +120,22 @@ async function commandLine(
     .action(({ bundle, tenant, json }: BundleOption & JsonOption & { readonly tenant?: string }) => {
       const work = (): Promise<number> => tail(world, { bundle, tenant, json: json === true });
       invoke({ work, endsItself: true, json: false });
+    });
+  program
+    .command('audit')
+    .description('show what providers and flows did, and what they were denied')
+    .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
+    .option('--tenant <TENANT>', 'of this tenant only')
+    .option('--provider <ID>', 'of this provider only')
+    .option('--decision <DECISION>', 'done, denied or failed')
+    .option('--since <TIME>', 'a duration such as 2h, or an instant in ISO 8601')
+    .option('--limit <COUNT>', 'the newest so many')
+    .option('--follow', 'go on with what comes')
+    .option('--json', 'one JSON document a line')
+    .action((bundle: string | undefined, options: AuditWords) => {
+      const { json = false, follow = false, ...filter } = options;
+      const work = (): Promise<number> => audit(world, { ...filter, bundle, json, follow });
+      invoke({ work, endsItself: follow, json });
     });
   program
     .command('emit')
