@@ -66,17 +66,13 @@ export const LOCKED_DOWN = {
 } satisfies ForkOptions;
 
 /** How the process that compiles modules to see what that takes is started: it reads nothing but the host's own code. */
-export function lockedDownCompiler(compiler: 'baseline' | 'optimizing') {
+export function lockedDownCompiler() {
   return {
     cwd: hostFolder,
     execArgv: [
       ...readingOnly([]),
-      // All functions at once, not each at its first call.
-      '--no-wasm-lazy-compilation',
       // What a module takes must not depend on the number of cores.
       '--wasm-num-compilation-tasks=2',
-      // V8 compiles with the optimizing one at once where it has no other.
-      ...(compiler === 'optimizing' ? ['--no-liftoff'] : []),
     ],
     env: {},
     serialization: 'advanced',
