@@ -54,6 +54,7 @@ export const ERROR_CODES = facts({
   guest_type_mismatch: { blame: 'pack', retryable: false, status: 502 },
   plugin_compile_too_large: { blame: 'pack', retryable: false, status: 502 },
   plugin_invalid: { blame: 'pack', retryable: false, status: 502 },
+  plugin_quarantined: { blame: 'pack', retryable: true, status: 503 },
   cell_lost: { blame: 'host', retryable: true, status: 503 },
   cell_ended: { blame: 'pack', retryable: true, status: 503 },
   cell_busy: { blame: 'sender', retryable: true, status: 429 },
@@ -232,6 +233,8 @@ export interface ErrorOptions {
   readonly line?: number;
   readonly column?: number;
   readonly cause?: unknown;
+  /** When trying again makes sense, where that is known. */
+  readonly retryAfterMs?: number;
   /** Overrides the code's default, where the particular case is known better (a full disk, a vendor's 429). */
   readonly retryable?: boolean;
 }
@@ -241,12 +244,14 @@ export class GtpackError extends Error {
   override readonly name = 'GtpackError';
   readonly problems: readonly [Problem, ...Problem[]];
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    const { cause, retryable, ...place } = options;
+    const { cause, retryable, retryAfterMs, ...place } = options;
     super(formatProblem({ code, message, ...place }), cause === undefined ? undefined : { cause });
     this.problems = [{ code, message, ...place }];
     this.retryable = retryable ?? ERROR_CODES[code].retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** One error that carries several problems, as a checked file gives them. */

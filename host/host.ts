@@ -28,6 +28,7 @@ import { hostLog, subjectOf } from './observe/host-log.ts';
 import { redactedCells, redactedEffect, redactedJournal, redactedLog } from './observe/redacted-cells.ts';
 import { createRedactors } from './observe/redactor.ts';
 import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
+import { quarantineNotice } from './sandbox/quarantine.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
 import { Ticking } from './schedule/ticking.ts';
@@ -95,6 +96,7 @@ async function assemble(
     },
     onCellLost: (tenant, { reason, detail }) =>
       log.warn({ tenant }, `The cell was lost (${reason}): ${detail}`),
+    onQuarantined: (held) => log.error({ tenant: held.tenant }, quarantineNotice(held)),
   });
   opened.defer(() => sandbox.stop());
   for (const { id, code } of tenants) sandbox.register(id, code);

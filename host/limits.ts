@@ -37,6 +37,12 @@ export interface Limits {
   readonly compileMemoryBytes: number;
   readonly maxLiveCells: number;
   readonly maxCellsPerHost: number;
+  /** Cells that a provider or flow may cost within `quarantineWindowMs` before it is quarantined. */
+  readonly quarantineStrikes: number;
+  readonly quarantineWindowMs: number;
+  /** The first time; doubled each time after. */
+  readonly quarantineMs: number;
+  readonly maxQuarantineMs: number;
 }
 
 const MiB = 1024 * 1024;
@@ -68,4 +74,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   compileMemoryBytes: 512 * MiB,
   maxLiveCells: 200,
   maxCellsPerHost: 32,
+  quarantineStrikes: 3,
+  quarantineWindowMs: 60_000,
+  quarantineMs: 60_000,
+  maxQuarantineMs: 3_600_000,
 });

@@ -22,6 +22,7 @@ export function flowProgram(clocks: CellClocks): OpenProgram {
   return async (start, opening) => {
     const { flows, scriptModule } = start.spec.program as FlowProgramSpec;
     const program = new FlowProgram(flows, {
+      without: start.spec.without ?? [],
       limits: start.spec.limits,
       scripts: await scriptEngine(start, scriptModule),
       host: { ...clocks, guard: (label, stretch) => opening.guard(sourceOf(label), stretch) },

@@ -10,6 +10,8 @@ import { Run } from './run.ts';
 import type { RunEvent } from './scope.ts';
 
 export interface ProgramOptions {
+  /** Flows that are quarantined, as `flow:<name>`: they are not compiled, and their runs put off. */
+  readonly without?: readonly string[];
   readonly limits: CellLimits;
   readonly scripts: ScriptCompiler;
   readonly host: Pick<FlowHost, 'guard' | 'cpuMs'>;
@@ -21,7 +23,7 @@ export class FlowProgram {
   readonly #limits: CellLimits;
 
   /** A flow that does not compile fails its runs, and leaves the others alone. */
-  constructor(flows: readonly Flow[], { limits, scripts, host }: ProgramOptions) {
+  constructor(flows: readonly Flow[], { limits, scripts, host, without = [] }: ProgramOptions) {
     this.#limits = limits;
     const shared = {
       scripts,
@@ -31,12 +33,17 @@ export class FlowProgram {
       effectWallMs: limits.effectCallWallMs,
       ids: eventIds(),
     };
-    for (const flow of flows) this.#flows.set(flow.name, compileFlow(flow, shared));
+    for (const flow of flows) {
+      const isHeld = without.includes(`flow:${flow.name}`);
+      this.#flows.set(flow.name, isHeld ? heldBack(flow.name) : compileFlow(flow, shared));
+    }
   }
 
   /** What is wrong with flows that do not compile: scripts, since all else was found when the flow was loaded. */
   problems(): Problem[] {
-    return [...this.#flows.values()].flatMap((flow) => (flow instanceof GtpackError ? flow.problems : []));
+    return [...this.#flows.values()].flatMap((flow) =>
+      flow instanceof GtpackError && flow.code !== 'plugin_quarantined' ? flow.problems : [],
+    );
   }
 
   /** Runs a flow to its end, or on from where its journal ends. Never rejects (F4). */
@@ -54,6 +61,10 @@ export class FlowProgram {
     }
     return new Run({ flow, order, event, host, limits: this.#limits, startedAt }).toEnd();
   }
+}
+
+function heldBack(flow: string): GtpackError {
+  return new GtpackError('plugin_quarantined', `The flow ${flow} is quarantined.`);
 }
 
 function failedOutcome(order: RunOrder, error: RunError, durationMs: number): RunOutcome {

@@ -6,12 +6,17 @@ export type RunResult = RunOutcome;
 const MAX_ATTEMPTS = 5;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 60_000;
+/** From this step on the delay is as long as it gets. */
+const LONGEST_STEP = 8;
 
+/** The flow, or a provider that it called, is held back for a while. */
+const HELD_BACK = 'plugin_quarantined';
 /** Another event of the tenant took the cell along. */
 const ENDED_FOR_ANOTHER = 'cell_ended';
 /** Not the event's doing: they never use up its attempts. */
 const NOT_ITS_DOING: ReadonlySet<string> = new Set([
   'cell_busy',
+  HELD_BACK,
   'host_stopping',
   'bus_unavailable',
   ENDED_FOR_ANOTHER,
@@ -48,7 +53,8 @@ export function decide(
     return { kind: 'dead', reason: `${reasonOf(counted)} (attempt ${own} of ${MAX_ATTEMPTS})` };
   }
   // A new cell is there at once; a host that is busy needs to be left alone for longer each time.
-  const step = failures.some((failure) => failure.error?.code === ENDED_FOR_ANOTHER) ? own : attempt;
+  const has = (code: string): boolean => failures.some((failure) => failure.error?.code === code);
+  const step = has(HELD_BACK) ? LONGEST_STEP : has(ENDED_FOR_ANOTHER) ? own : attempt;
   return { kind: 'nak', delayMs: backoffMs(step, random), spared: counted === undefined };
 }
 

@@ -50,7 +50,10 @@ export function refusalOfError(error: unknown): Refusal {
   }
   // The place of a problem is a path on the host's disk; only its words go out.
   const [problem] = error.problems;
-  return refusal(error.code, problem.message, error.status, error.retryable);
+  const refused = refusal(error.code, problem.message, error.status, error.retryable);
+  const { retryAfterMs } = error;
+  if (retryAfterMs === undefined || !error.retryable) return refused;
+  return { ...refused, retryAfter: Math.max(1, Math.ceil(retryAfterMs / 1000)) };
 }
 
 /** The four ways in which Fastify itself refuses, in our words. */

@@ -89,7 +89,7 @@ export class CellHosts {
   }
 
   #start(placement: Placement): CellHostProcess {
-    const process = new CellHostProcess({
+    const child = new CellHostProcess({
       onBatch: (from, batch) => this.#receive(from, batch),
       onLost: (lost, detail) => this.#lost(lost, detail),
     });
@@ -100,13 +100,13 @@ export class CellHosts {
       running: new Map(),
       culprit: undefined,
     };
-    this.#hosts.set(process, host);
-    return process;
+    this.#hosts.set(child, host);
+    return child;
   }
 
-  #end(process: CellHostProcess): void {
-    this.#hosts.delete(process);
-    const ended = process.stop().finally(() => this.#ending.delete(ended));
+  #end(child: CellHostProcess): void {
+    this.#hosts.delete(child);
+    const ended = child.stop().finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
   }
 
@@ -122,10 +122,10 @@ export class CellHosts {
     this.#options.onBatch(batch);
   }
 
-  #lost(process: CellHostProcess, detail: string): void {
-    const host = this.#hosts.get(process);
+  #lost(child: CellHostProcess, detail: string): void {
+    const host = this.#hosts.get(child);
     if (host === undefined) return;
-    this.#hosts.delete(process);
+    this.#hosts.delete(child);
     const { running, culprit } = host;
     const cells = [...host.cells];
     this.#options.onLost({

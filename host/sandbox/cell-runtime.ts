@@ -2,8 +2,7 @@ import type { GuestProblem, WaitingImport } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import type { Event } from '../event/event.ts';
 import { type EventIds, eventIds, type NormalizeContext } from '../event/normalize.ts';
-import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
-import { ComponentPlugin } from './component-plugin.ts';
+import { CellPlugins } from './cell-plugins.ts';
 import { readArguments } from './effect-arguments.ts';
 import { GuestCall } from './guest-call.ts';
 import { GuestTurns } from './guest-turns.ts';
@@ -16,9 +15,9 @@ import {
   tickContext,
   tickText,
 } from './ingest.ts';
-import { InstancePool } from './instance-pool.ts';
+import type { InstancePool } from './instance-pool.ts';
 import { Outbox } from './outbox.ts';
-import type { GuestReply, PluginModule } from './plugin.ts';
+import type { GuestReply } from './plugin.ts';
 import type {
   CellLoss,
   CellMessage,
@@ -30,7 +29,6 @@ import type {
   HttpAnswer,
   Job,
   JobResult,
-  PluginSpec,
   RunJournal,
   RunOrder,
   RunOutcome,
@@ -101,11 +99,11 @@ export class CellRuntime {
   readonly #watch: Watch;
   readonly #outbox: Outbox<CellReport>;
   readonly #ids: EventIds = eventIds();
-  readonly #pools = new Map<string, InstancePool>();
   readonly #memory: TenantMemory;
   readonly #turns: GuestTurns;
   readonly #calls = new Map<number, (answer: EffectAnswer) => void>();
-  readonly #plugins: Promise<void>;
+  readonly #plugins: CellPlugins;
+  readonly #pluginsOpened: Promise<void>;
   readonly #program: Promise<CellProgram>;
   #nextCall = 0;
 
@@ -116,14 +114,15 @@ export class CellRuntime {
     this.#turns = new GuestTurns(this.#watch);
     this.#memory = new TenantMemory(start.spec.limits.maxTenantMemoryBytes, thread.collectGarbage);
     this.#outbox = new Outbox(thread.send, REPORTS_A_BATCH);
-    this.#plugins = this.#openPlugins();
+    this.#plugins = new CellPlugins(start);
+    this.#pluginsOpened = this.#openPlugins();
     this.#program = this.#openProgram();
   }
 
   /** Resolves when every plugin and flow is ready. @throws what kept a plugin from starting; the cell must end then */
   async opened(): Promise<void> {
     const { problems } = await this.#program;
-    this.#outbox.push({ kind: 'opened', problems });
+    this.#outbox.push({ kind: 'opened', problems: [...this.#plugins.problems(), ...problems] });
   }
 
   receive(batch: readonly CellMessage[]): void {
@@ -144,18 +143,14 @@ export class CellRuntime {
     }
   }
 
-  async #openPlugins(): Promise<void> {
-    const { spec, modules } = this.#start;
-    for (const provider of spec.providers) {
-      const plugin = await loadPlugin(provider.plugin, modules);
-      const pool = new InstancePool(provider, plugin, { watch: this.#watch, memory: this.#memory });
-      await this.#enter(OPENING_JOB, invokeContext(provider.id, this.#ids), (call) => pool.prepare(call));
-      this.#pools.set(provider.id, pool);
-    }
+  #openPlugins(): Promise<void> {
+    const prepare = (provider: string, pool: InstancePool): Promise<void> =>
+      this.#enter(OPENING_JOB, invokeContext(provider, this.#ids), (call) => pool.prepare(call));
+    return this.#plugins.open({ watch: this.#watch, memory: this.#memory }, prepare);
   }
 
   async #openProgram(): Promise<CellProgram> {
-    await this.#plugins;
+    await this.#pluginsOpened;
     return this.#thread.openProgram(this.#start, this.#programHost(OPENING_JOB));
   }
 
@@ -179,9 +174,9 @@ export class CellRuntime {
 
   async #callGuest(id: number, job: Exclude<Job, { kind: 'run' }>): Promise<JobResult> {
     // A plugin needs no flow: a cold tenant's first webhook does not wait for the script engine.
-    await this.#plugins;
+    await this.#pluginsOpened;
     const { limits } = this.#start.spec;
-    const pool = this.#poolOf(job.provider);
+    const pool = this.#plugins.poolOf(job.provider);
     switch (job.kind) {
       case 'ingest': {
         const context = ingestContext(job.provider, job.request, this.#ids);
@@ -269,12 +264,6 @@ export class CellRuntime {
     this.#outbox.push({ kind: 'give_up', loss });
   }
 
-  #poolOf(provider: string): InstancePool {
-    const pool = this.#pools.get(provider);
-    if (pool === undefined) throw new GtpackError('cell_lost', `The cell has no provider ${provider}.`);
-    return pool;
-  }
-
   #programHost(job: number): ProgramHost {
     return {
       guard: (source, stretch) => this.#watch.guard({ job, source }, stretch),
@@ -289,7 +278,7 @@ export class CellRuntime {
   /** A provider's operation with its own budget, grants and log; its effects count for the run, too. */
   async #callForRun(job: number, order: ProviderCall): Promise<EffectAnswer> {
     const { provider, operation, input, key, cause } = order;
-    const pool = this.#poolOf(provider);
+    const pool = this.#plugins.poolOf(provider);
     const context = { ...invokeContext(provider, repeatableIds(key, this.#ids)), cause };
     const reply = await this.#enter(
       job,
@@ -332,27 +321,4 @@ function problemOf(error: GtpackError): GuestProblem {
 
 function resultOf(reply: GuestReply, read: (json: string) => JobResult): JobResult {
   return reply.kind === 'ok' ? read(reply.json) : { kind: 'problem', problem: reply.problem };
-}
-
-async function loadPlugin(
-  spec: PluginSpec,
-  modules: ReadonlyMap<string, WebAssembly.Module>,
-): Promise<PluginModule> {
-  const moduleOf = (digest: string): WebAssembly.Module => {
-    const module = modules.get(digest);
-    if (module === undefined)
-      throw new GtpackError('plugin_invalid', `The module ${digest} did not reach the cell.`);
-    return module;
-  };
-  switch (spec.kind) {
-    case 'assemblyscript':
-      return new AssemblyScriptPlugin(moduleOf(spec.module));
-    case 'component':
-      return ComponentPlugin.load(
-        spec.glue,
-        new Map(Object.entries(spec.modules).map(([path, digest]) => [path, moduleOf(digest)])),
-      );
-    default:
-      return spec satisfies never;
-  }
 }

@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ErrorCode, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { CellLoss } from './protocol.ts';
+import { OPENING_JOB } from './watch.ts';
 
 /** What those hear whose calls were in a cell that is gone. */
 
@@ -9,8 +10,25 @@ const GUILTY_CODES: Partial<Record<CellLoss['reason'], ErrorCode>> = {
   memory: 'guest_memory_exceeded',
 };
 
+/** What a call hears of the loss of its cell. @param provider which it was for; null for a run */
+export function errorAfter(
+  loss: CellLoss,
+  tenant: TenantId,
+  job: number,
+  provider: string | null,
+): GtpackError {
+  const { reason, detail, source } = loss;
+  if (reason === 'open_failed') return openError(tenant, detail);
+  // What kept the cell from opening is held from now on; the others may be served without it.
+  if (loss.job === OPENING_JOB) {
+    return provider === source ? openError(tenant, detail) : endedError(tenant, detail);
+  }
+  if (job === loss.job) return guiltyError(loss);
+  return loss.job === null ? lostError(tenant, detail) : endedError(tenant, detail);
+}
+
 /** The call that its cell was ended for. */
-export function guiltyError({ reason, detail }: CellLoss): GtpackError {
+function guiltyError({ reason, detail }: CellLoss): GtpackError {
   return new GtpackError(GUILTY_CODES[reason] ?? 'guest_trap', detail);
 }
 

@@ -38,7 +38,7 @@ export type CellMessage =
 
 /** Cell → main process, by way of its cell host. */
 export type CellReport =
-  /** `problems`: flows that cannot run, while the rest of the cell can. */
+  /** `problems`: providers (`plugin_invalid`) and flows that cannot run, while the rest of the cell can. */
   | { readonly kind: 'opened'; readonly problems: readonly Problem[] }
   /** A plugin or a flow cannot start; the cell ends itself. */
   | { readonly kind: 'open_failed'; readonly detail: string }
@@ -57,6 +57,8 @@ export type CellReport =
 export interface CellStart {
   readonly spec: CellSpec;
   readonly modules: ReadonlyMap<string, WebAssembly.Module>;
+  /** What is wrong with modules that could not be compiled, by digest. */
+  readonly faults: ReadonlyMap<string, string>;
   /** The slot in which the cell tells its supervisor what it runs; see watch.ts. */
   readonly watch: SharedArrayBuffer;
 }
@@ -80,6 +82,8 @@ export interface CellSpec {
   /** Digests of the modules that the program needs besides the providers' own. */
   readonly programModules: readonly string[];
   readonly limits: CellLimits;
+  /** Providers and flows (`flow:<name>`) that are quarantined: the cell opens without them. */
+  readonly without?: readonly string[];
 }
 
 export interface CellLimits {

@@ -3,40 +3,17 @@ import type { TenantId } from '../event/names.ts';
 import { CellHosts, type HostDeath } from './cell-hosts.ts';
 import { judge } from './host-death.ts';
 import { LiveCell, type Placement, type Tenant, type TenantCode } from './live-cell.ts';
-import { endedError, guiltyError, lostError, openError } from './loss-error.ts';
+import { LiveCells } from './live-cells.ts';
+import { endedError, errorAfter, lostError, openError } from './loss-error.ts';
 import { Probation } from './probation.ts';
-import type {
-  CellHostMessage,
-  CellLoss,
-  CellReport,
-  Effect,
-  EffectAnswer,
-  HttpAnswer,
-  Job,
-  JobResult,
-  RunJournal,
-} from './protocol.ts';
+import type { CellHostMessage, CellLoss, CellReport, EffectAnswer, Job, JobResult } from './protocol.ts';
+import { divide, putOffOutcome, Quarantine, type RunJob, withPutOff } from './quarantine.ts';
+import { DEFAULT_QUARANTINE, type SandboxOptions } from './sandbox-options.ts';
 import { OPENING_JOB } from './watch.ts';
 
 export type { Isolation, TenantCode } from './live-cell.ts';
 
-export interface SandboxOptions {
-  readonly maxLiveCells: number;
-  readonly maxCellsPerHost: number;
-  /** Calls of one tenant that may wait or run at a time. */
-  readonly maxQueuedCalls: number;
-  /** Performs an effect; resolves with a typed answer, never rejects. The signal aborts when the cell is gone. */
-  readonly onEffect: (tenant: TenantId, effect: Effect, signal: AbortSignal) => Promise<EffectAnswer>;
-  /** Stores what a run did before it goes on; resolves with a typed answer, never rejects. */
-  readonly onRecord: (tenant: TenantId, journal: RunJournal) => Promise<EffectAnswer>;
-  readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
-  readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
-  /** Flows of a cell that opened which cannot run. */
-  readonly onFlowProblems: (tenant: TenantId, problems: readonly Problem[]) => void;
-  readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
-  /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
-  readonly monotonicMs?: () => number;
-}
+export type { SandboxOptions } from './sandbox-options.ts';
 
 /** Ids of jobs wrap here; see watch.ts. */
 const MAX_JOB_ID = 2 ** 30;
@@ -48,10 +25,11 @@ const MAX_JOB_ID = 2 ** 30;
 export class Sandbox {
   readonly #options: SandboxOptions;
   readonly #tenants = new Map<TenantId, Tenant>();
-  /** In the order of their last use, oldest first. */
-  readonly #cells = new Map<number, LiveCell>();
   readonly #hosts: CellHosts;
+  readonly #cells: LiveCells;
   readonly #probation: Probation;
+  /** To be read and released from by the operator. */
+  readonly quarantine: Quarantine;
   #nextCell = 1;
   #nextJob = 1;
   #stopped = false;
@@ -63,7 +41,10 @@ export class Sandbox {
       onBatch: (batch) => this.#receive(batch),
       onLost: (death) => this.#hostLost(death),
     });
-    this.#probation = new Probation(options.monotonicMs ?? (() => performance.now()));
+    this.#cells = new LiveCells(options.maxLiveCells, this.#hosts);
+    const now = options.monotonicMs ?? (() => performance.now());
+    this.#probation = new Probation(now);
+    this.quarantine = new Quarantine(options.quarantine ?? DEFAULT_QUARANTINE, now);
   }
 
   /** Tells the sandbox a tenant's code. Costs nothing until its first job. */
@@ -82,10 +63,31 @@ export class Sandbox {
 
   /**
    * Sends a job to the tenant's cell.
-   * @throws GtpackError `cell_busy` (too many calls wait), `cell_lost` and `cell_ended` (nothing is known of the job's effects),
-   *   `guest_timeout` (the job's own code overran), `host_stopping`, and `plugin_invalid` where the cell cannot open
+   * @throws GtpackError `cell_busy` (too many calls wait), `plugin_quarantined`, `cell_lost` and `cell_ended` (nothing is
+   *   known of the job's effects), `guest_timeout` (the job's own code overran), `host_stopping`, and `plugin_invalid` where
+   *   the cell or the provider cannot open
    */
   submit(id: TenantId, job: Job): Promise<JobResult> {
+    const held = this.quarantine.heldOf(id);
+    if (held.size > 0) {
+      if (job.kind === 'run') return this.#submitFree(id, job, held);
+      if (held.has(job.provider)) throw this.quarantine.refusal(id, job.provider);
+    }
+    return this.#submit(id, job);
+  }
+
+  /** The runs of flows that are held are put off, the others run. */
+  #submitFree(id: TenantId, job: RunJob, held: ReadonlySet<string>): Promise<JobResult> {
+    const { free, putOff } = divide(job.runs, held);
+    if (putOff.length === 0) return this.#submit(id, job);
+    const outcomes = putOff.map((order) =>
+      putOffOutcome(order, this.quarantine.refusal(id, `flow:${order.flow}`)),
+    );
+    if (free.length === 0) return Promise.resolve({ kind: 'runs', runs: outcomes });
+    return this.#submit(id, { ...job, runs: free }).then((result) => withPutOff(result, outcomes));
+  }
+
+  #submit(id: TenantId, job: Job): Promise<JobResult> {
     const tenant = this.#tenant(id);
     const cell = this.#liveCell(tenant);
     if (cell.unanswered >= this.#options.maxQueuedCalls) {
@@ -94,9 +96,7 @@ export class Sandbox {
         `${cell.unanswered} calls of tenant ${id} wait already, which is the most allowed.`,
       );
     }
-    // A Map keeps the order of insertion: this cell is now the last used.
-    this.#cells.delete(cell.id);
-    this.#cells.set(cell.id, cell);
+    this.#cells.use(cell);
     const jobId = this.#nextJob;
     this.#nextJob = (this.#nextJob % MAX_JOB_ID) + 1;
     return cell.submit(jobId, job);
@@ -127,11 +127,12 @@ export class Sandbox {
   #liveCell(tenant: Tenant): LiveCell {
     if (this.#stopped) throw new GtpackError('host_stopping', 'The host is stopping.');
     const { cell } = tenant;
-    if (cell?.placement === this.#placementOf(tenant)) return cell;
+    const held = this.quarantine.heldOf(tenant.id);
+    if (cell?.placement === this.#placementOf(tenant) && isSame(cell.without, held)) return cell;
     // It answers what it has, and is closed then.
     tenant.cell = undefined;
-    if (cell !== undefined) this.#closeIfRetired(cell);
-    tenant.cell = this.#open(tenant);
+    if (cell !== undefined) this.#cells.closeIfRetired(cell);
+    tenant.cell = this.#open(tenant, held);
     return tenant.cell;
   }
 
@@ -140,8 +141,8 @@ export class Sandbox {
     return this.#probation.isOn(id) ? 'apart' : 'shared';
   }
 
-  #open(tenant: Tenant): LiveCell {
-    if (this.#cells.size >= this.#options.maxLiveCells) this.#evict();
+  #open(tenant: Tenant, without: ReadonlySet<string>): LiveCell {
+    this.#cells.makeRoom();
     const placement = this.#placementOf(tenant);
     const host = this.#hosts.withRoom(placement);
     const cell = new LiveCell({
@@ -149,37 +150,19 @@ export class Sandbox {
       tenant,
       host,
       placement,
-      without: new Set(),
+      without,
       oneAtATime: this.#probation.isOneAtATime(tenant.id),
     });
     this.#nextCell += 1;
-    this.#cells.set(cell.id, cell);
-    this.#hosts.add(cell);
+    this.#cells.add(cell);
     for (const [digest, bytes] of tenant.code.modules) host.sendModule(digest, bytes);
-    host.control({ kind: 'open', cell: cell.id, spec: tenant.code.spec });
+    const { spec } = tenant.code;
+    host.control({
+      kind: 'open',
+      cell: cell.id,
+      spec: without.size === 0 ? spec : { ...spec, without: [...without] },
+    });
     return cell;
-  }
-
-  /** A cell that waits for an effect has a job without an answer, and is at work. */
-  #evict(): void {
-    for (const cell of this.#cells.values()) {
-      if (cell.unanswered > 0) continue;
-      this.#close(cell);
-      return;
-    }
-    throw new GtpackError(
-      'cell_busy',
-      `All ${this.#cells.size} cells are at work, which is the most that may live.`,
-    );
-  }
-
-  #close(cell: LiveCell): void {
-    cell.host.control({ kind: 'close', cell: cell.id });
-    this.#forget(cell);
-  }
-
-  #closeIfRetired(cell: LiveCell): void {
-    if (cell.tenant.cell !== cell && cell.unanswered === 0) this.#close(cell);
   }
 
   #receive(batch: readonly CellHostMessage[]): void {
@@ -209,6 +192,10 @@ export class Sandbox {
     const tenant = cell.tenant.id;
     switch (report.kind) {
       case 'opened':
+        if (report.problems.some(({ code }) => code === 'plugin_invalid')) {
+          const [first, ...rest] = report.problems;
+          if (first !== undefined) cell.failToOpen(GtpackError.ofProblems([first, ...rest]));
+        }
         cell.open(report.problems);
         if (report.problems.length > 0) this.#options.onFlowProblems(tenant, report.problems);
         break;
@@ -217,7 +204,7 @@ export class Sandbox {
         break;
       case 'job_done':
         cell.settle(report.id, report.result);
-        this.#closeIfRetired(cell);
+        this.#cells.closeIfRetired(cell);
         break;
       case 'effect':
         this.#answer(cell, report.call, this.#options.onEffect(tenant, report.effect, cell.gone.signal));
@@ -247,16 +234,25 @@ export class Sandbox {
   }
 
   #lost(cell: LiveCell, loss: CellLoss): void {
-    this.#forget(cell);
-    const { tenant } = cell;
-    const failed = openError(tenant.id, loss.detail);
-    cell.failToOpen(failed);
-    cell.abandonJobs((id) => {
-      if (loss.reason === 'open_failed' || loss.job === OPENING_JOB) return failed;
-      if (id === loss.job) return guiltyError(loss);
-      return loss.job === null ? lostError(tenant.id, loss.detail) : endedError(tenant.id, loss.detail);
-    });
-    if (loss.reason !== 'stopped') this.#options.onCellLost(tenant.id, loss);
+    this.#cells.forget(cell);
+    const { id } = cell.tenant;
+    cell.failToOpen(openError(id, loss.detail));
+    this.#charge(cell, loss);
+    cell.abandonJobs((job, { provider }) => errorAfter(loss, id, job, provider));
+    if (loss.reason !== 'stopped') this.#options.onCellLost(id, loss);
+  }
+
+  /** Holds a loss against the provider or flow that is known to have caused it. */
+  #charge({ tenant: { id, code } }: LiveCell, { reason, job, source, detail }: CellLoss): void {
+    if (reason === 'stopped' || source === null) return;
+    // The name comes from the cell.
+    if (!source.startsWith('flow:') && !code.spec.providers.some((provider) => provider.id === source))
+      return;
+    const held =
+      job === OPENING_JOB
+        ? this.quarantine.hold(id, source, detail)
+        : this.quarantine.strike(id, source, detail);
+    if (held !== undefined) this.#options.onQuarantined?.(held);
   }
 
   #hostLost(death: HostDeath): void {
@@ -272,7 +268,7 @@ export class Sandbox {
     if (judgement.kind === 'guilty')
       this.#probation.convict(judgement.cell.tenant.id, judgement.job !== null);
     for (const cell of cells) {
-      this.#forget(cell);
+      this.#cells.forget(cell);
       const { id } = cell.tenant;
       const own = judgement.kind === 'guilty' && judgement.cell === cell ? judgement : undefined;
       const loss: CellLoss = { reason: 'crash', detail, job: own?.job ?? null, source: own?.source ?? null };
@@ -283,14 +279,12 @@ export class Sandbox {
           ? lostError(id, detail)
           : endedError(id, detail),
       );
+      this.#charge(cell, loss);
       this.#options.onCellLost(id, loss);
     }
   }
+}
 
-  #forget(cell: LiveCell): void {
-    cell.gone.abort();
-    this.#cells.delete(cell.id);
-    this.#hosts.remove(cell);
-    if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
-  }
+function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a === b || (a.size === b.size && a.isSubsetOf(b));
 }

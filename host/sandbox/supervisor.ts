@@ -110,13 +110,7 @@ export class Supervisor {
   async #open(cell: number, spec: CellSpec): Promise<void> {
     const opening: Cell = { phase: 'opening', waiting: [] };
     this.#cells.set(cell, opening);
-    let modules: ReadonlyMap<string, WebAssembly.Module>;
-    try {
-      modules = await this.#modulesOf(spec);
-    } catch (error) {
-      this.#lose(cell, { reason: 'open_failed', detail: errorMessage(error), job: null, source: null });
-      return;
-    }
+    const modules = await this.#modulesOf(spec);
     // Closed while its modules were compiled.
     if (this.#cells.get(cell) !== opening) return;
     const worker = this.#spares.pop() ?? this.#startWorker();
@@ -132,23 +126,28 @@ export class Supervisor {
     });
     worker.on('error', (error) => this.#crashed(cell, supervised, errorMessage(error)));
     worker.on('exit', (code) => this.#crashed(cell, supervised, `The cell's thread ended with ${code}.`));
-    worker.postMessage({ spec, modules, watch: supervised.watch } satisfies CellStart);
+    worker.postMessage({ spec, ...modules, watch: supervised.watch } satisfies CellStart);
     for (const messages of opening.waiting) worker.postMessage(messages);
   }
 
-  async #modulesOf(spec: CellSpec): Promise<ReadonlyMap<string, WebAssembly.Module>> {
+  /** Of one that cannot be compiled, whoever needs it says so, and the rest of the cell works. */
+  async #modulesOf(spec: CellSpec): Promise<Pick<CellStart, 'modules' | 'faults'>> {
     const digests = new Set(spec.programModules);
     for (const { plugin } of spec.providers) {
       const own = plugin.kind === 'assemblyscript' ? [plugin.module] : Object.values(plugin.modules);
       for (const digest of own) digests.add(digest);
     }
     const modules = new Map<string, WebAssembly.Module>();
+    const faults = new Map<string, string>();
     for (const digest of digests) {
-      const module = await this.#modules.get(digest);
-      if (module === undefined) throw new Error(`The module ${digest} was not sent to the cell host.`);
-      modules.set(digest, module);
+      try {
+        const module = await this.#modules.get(digest);
+        if (module !== undefined) modules.set(digest, module);
+      } catch (error) {
+        faults.set(digest, errorMessage(error));
+      }
     }
-    return modules;
+    return { modules, faults };
   }
 
   #pass(id: number, messages: unknown[]): void {

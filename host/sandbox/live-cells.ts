@@ -1,0 +1,70 @@
+import { GtpackError } from '../errors.ts';
+import type { CellHosts } from './cell-hosts.ts';
+import type { LiveCell } from './live-cell.ts';
+
+/** The cells that live, at most so many: the idle one that was used least recently gives way. */
+export class LiveCells {
+  readonly #max: number;
+  readonly #hosts: CellHosts;
+  /** In the order of their last use, oldest first. */
+  readonly #cells = new Map<number, LiveCell>();
+
+  constructor(max: number, hosts: CellHosts) {
+    this.#max = max;
+    this.#hosts = hosts;
+  }
+
+  get size(): number {
+    return this.#cells.size;
+  }
+
+  get(id: number): LiveCell | undefined {
+    return this.#cells.get(id);
+  }
+
+  add(cell: LiveCell): void {
+    this.#cells.set(cell.id, cell);
+    this.#hosts.add(cell);
+  }
+
+  /** It is now the last used. */
+  use(cell: LiveCell): void {
+    // A Map keeps the order of insertion.
+    this.#cells.delete(cell.id);
+    this.#cells.set(cell.id, cell);
+  }
+
+  /**
+   * Lets one more live. A cell whose call waits for an effect has a job without an answer: it is at work, and stays.
+   * @throws GtpackError `cell_busy` where all are at work
+   */
+  makeRoom(): void {
+    if (this.#cells.size < this.#max) return;
+    for (const cell of this.#cells.values()) {
+      if (cell.unanswered > 0) continue;
+      this.close(cell);
+      return;
+    }
+    throw new GtpackError(
+      'cell_busy',
+      `All ${this.#cells.size} cells are at work, which is the most that may live.`,
+    );
+  }
+
+  close(cell: LiveCell): void {
+    cell.host.control({ kind: 'close', cell: cell.id });
+    this.forget(cell);
+  }
+
+  /** Of a tenant that has another cell by now: once it has answered what it had. */
+  closeIfRetired(cell: LiveCell): void {
+    if (cell.tenant.cell !== cell && cell.unanswered === 0) this.close(cell);
+  }
+
+  forget(cell: LiveCell): void {
+    cell.gone.abort();
+    this.#cells.delete(cell.id);
+    this.#hosts.remove(cell);
+    if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
+  }
+}

@@ -1,0 +1,34 @@
+import type { Problem } from '../errors.ts';
+import type { TenantId } from '../event/names.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import type { CellLoss, CellReport, Effect, EffectAnswer, HttpAnswer, RunJournal } from './protocol.ts';
+import type { Quarantined, QuarantineOptions } from './quarantine.ts';
+
+export interface SandboxOptions {
+  readonly maxLiveCells: number;
+  readonly maxCellsPerHost: number;
+  /** Calls of one tenant that may wait or run at a time. */
+  readonly maxQueuedCalls: number;
+  /** Performs an effect; resolves with a typed answer, never rejects. The signal aborts when the cell is gone. */
+  readonly onEffect: (tenant: TenantId, effect: Effect, signal: AbortSignal) => Promise<EffectAnswer>;
+  /** Stores what a run did before it goes on; resolves with a typed answer, never rejects. */
+  readonly onRecord: (tenant: TenantId, journal: RunJournal) => Promise<EffectAnswer>;
+  readonly onRespond: (tenant: TenantId, eventId: string, answer: HttpAnswer) => void;
+  readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
+  /** Flows of a cell that opened which cannot run. */
+  readonly onFlowProblems: (tenant: TenantId, problems: readonly Problem[]) => void;
+  readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
+  /** A provider or flow is held back from now on. */
+  readonly onQuarantined?: (held: Quarantined) => void;
+  /** Default: as host/limits.ts says. */
+  readonly quarantine?: QuarantineOptions;
+  /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
+  readonly monotonicMs?: () => number;
+}
+
+export const DEFAULT_QUARANTINE: QuarantineOptions = {
+  strikes: DEFAULT_LIMITS.quarantineStrikes,
+  windowMs: DEFAULT_LIMITS.quarantineWindowMs,
+  cooldownMs: DEFAULT_LIMITS.quarantineMs,
+  maxCooldownMs: DEFAULT_LIMITS.maxQuarantineMs,
+};
