@@ -25,6 +25,8 @@ class MemoryTimers implements TimerStore {
   readonly asked: string[] = [];
   /** Awaited before anything is answered. */
   gate: Promise<void> = Promise.resolve();
+  /** Awaited by `fire` alone. */
+  fireGate: Promise<void> = Promise.resolve();
   failures = 0;
   #revision = 0;
   readonly #listeners = new Set<(queue: TimerQueue, dueAt: number) => void>();
@@ -74,6 +76,7 @@ class MemoryTimers implements TimerStore {
     nextDueAt: number | null,
   ) {
     await this.gate;
+    await this.fireGate;
     const at = this.rows.findIndex((row) => row.revision === revision && row.dueAt === dueAt);
     const row = this.rows[at];
     if (row === undefined) return false;
@@ -328,17 +331,34 @@ describe('many', () => {
     await expect.poll(() => store.fired.length).toBe(100);
   });
 
-  test('what is set while its queue is worked on is not forgotten', async () => {
+  test.each(['gate', 'fireGate'] as const)(
+    'what is set while its queue is worked on is not forgotten (%s)',
+    async (which) => {
+      const store = new MemoryTimers();
+      await store.set(orders, timer('first', T0));
+      const gate = Promise.withResolvers<void>();
+      const { clock, runTo } = await start(store);
+      store[which] = gate.promise;
+      clock.runTo('2026-01-01T00:00:01Z');
+      await quiet();
+      await store.set(orders, timer('second', T0 + 3000));
+      gate.resolve();
+      await runTo(T0 + 3000);
+      expect(events(store).map(({ payload }) => payload)).toEqual(['first', 'second']);
+    },
+  );
+
+  test('any queue may become the first by what is set in it', async () => {
     const store = new MemoryTimers();
-    await store.set(orders, timer('first', T0));
-    const gate = Promise.withResolvers<void>();
-    const { clock, runTo } = await start(store);
-    store.gate = gate.promise;
-    clock.runTo('2026-01-01T00:00:01Z');
-    await store.set(orders, timer('second', T0 + 3000));
-    gate.resolve();
-    await runTo(T0 + 3000);
-    expect(events(store).map(({ payload }) => payload)).toEqual(['first', 'second']);
+    const { runTo } = await start(store);
+    for (let n = 0; n < 40; n += 1)
+      await store.set({ ...orders, source: `p${n}` }, timer(`p${n}`, T0 + 100_000 + n));
+    for (const n of [39, 20, 7, 31])
+      await store.set({ ...orders, source: `p${n}` }, timer('early', T0 + 1000 + n));
+    await runTo(T0 + 2000, 1);
+    expect(store.fired.map(({ of }) => of)).toEqual(['alpha/p7', 'alpha/p20', 'alpha/p31', 'alpha/p39']);
+    await runTo(T0 + 101_000, 100);
+    expect(store.fired).toHaveLength(44);
   });
 });
 
