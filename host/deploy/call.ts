@@ -51,8 +51,13 @@ export const callPlugin: CallPlugin = async (file, operation, input, options) =>
       config: null,
       grants: NO_GRANTS,
     };
-    const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: file });
     const tenant = parseTenantId('call');
+    const { spec, modules } = await codeOf(binding, pack, provider, {
+      transpiler,
+      bundleFile: file,
+      env: 'dev',
+      tenant,
+    });
     sandbox.register(tenant, {
       spec: {
         tenant,

@@ -1,16 +1,17 @@
 import type { ProviderBinding } from '../bundle/bundle.ts';
-import { isWaitingImport, type PluginExport, type PluginImport, WAITING_FUNCTIONS } from '../contract.ts';
+import type { PluginImport } from '../contract.ts';
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import { grantExample, isGranted } from '../grant/grants.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { CapabilityRequest, Pack, PackProvider } from '../pack/pack.ts';
-import { compareInterface, FREE_IMPORTS, interfaceName, pluginInterface } from '../pack/plugin-interface.ts';
+import { FREE_IMPORTS } from '../pack/plugin-interface.ts';
 import { readWasmInterface } from '../pack/wasm-interface.ts';
 import { boundCoreModule } from '../sandbox/core-module.ts';
 import type { PluginSpec, ProviderSpec } from '../sandbox/protocol.ts';
-import type { ComponentWaits, Transpiler } from '../sandbox/transpiler.ts';
+import type { Transpiler } from '../sandbox/transpiler.ts';
 import { digestOf } from './digest.ts';
+import { type ProviderInterface, providerInterface } from './provider-interface.ts';
 
 const GUEST_BOUNDS = { maxMemoryBytes: DEFAULT_LIMITS.maxGuestMemoryBytes };
 
@@ -50,27 +51,18 @@ export async function codeOf(
   binding: ProviderBinding,
   pack: Pack,
   provider: PackProvider,
-  { transpiler, bundleFile }: LinkTools,
+  { transpiler, bundleFile, env, tenant }: LinkTools,
 ): Promise<ProviderCode> {
   const wasm = readWasmInterface(provider.wasm, `${pack.file} (${provider.component})`);
-  const actual = pluginInterface(wasm);
-  const problems: Problem[] = [];
-  for (const fault of compareInterface(provider, actual)) {
-    if (fault.kind === 'export_missing')
-      problems.push({ ...fault, code: 'guest_export_missing', file: pack.file });
-    if (fault.kind === 'import_foreign' || fault.kind === 'request_missing') {
-      problems.push({ ...fault, code: 'guest_import_refused', file: pack.file });
-    }
-    if (fault.kind === 'type_mismatch')
-      problems.push({ ...fault, code: 'guest_type_mismatch', file: pack.file });
-  }
+  const actual = providerInterface(provider, wasm, pack.file, { env, tenant, provider: binding.id });
+  const problems: Problem[] = [...actual.problems];
   for (const name of actual.imports) {
     if (FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
     problems.push(ungranted(binding, name, provider.requests, bundleFile));
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  const { plugin, modules } = await pluginOf(provider, wasm.kind, actual.imports, pack, transpiler);
+  const { plugin, modules } = await pluginOf(provider, wasm.kind, actual, pack, transpiler);
   return {
     binding,
     provider,
@@ -80,6 +72,7 @@ export async function codeOf(
       exports: provider.exports,
       imports: actual.imports,
       config: JSON.stringify(binding.config),
+      ...(provider.schemas === undefined ? {} : { schemas: provider.schemas }),
     },
     modules,
   };
@@ -89,6 +82,8 @@ export interface LinkTools {
   readonly transpiler: Transpiler;
   /** Named where a grant is missing. */
   readonly bundleFile: string;
+  readonly env: string;
+  readonly tenant: string;
 }
 
 function ungranted(
@@ -111,19 +106,10 @@ function ungranted(
   };
 }
 
-/** A component that imports a waiting function may be suspended in any of its exports. */
-function waitsOf(imports: readonly PluginImport[], exports: readonly PluginExport[]): ComponentWaits {
-  const waiting = imports.filter(isWaitingImport);
-  return {
-    imports: waiting.flatMap((name) => WAITING_FUNCTIONS[name].map((fn) => `${interfaceName(name)}#${fn}`)),
-    exports: waiting.length === 0 ? [] : exports.map((name) => `${interfaceName(name)}#${name}`),
-  };
-}
-
 async function pluginOf(
-  { wasm, exports }: PackProvider,
+  { wasm }: PackProvider,
   kind: 'module' | 'component',
-  imports: readonly PluginImport[],
+  { waits, binding }: ProviderInterface,
   pack: Pack,
   transpiler: Transpiler,
 ): Promise<{ readonly plugin: PluginSpec; readonly modules: ReadonlyMap<string, Uint8Array> }> {
@@ -133,7 +119,7 @@ async function pluginOf(
     return { plugin: { kind: 'assemblyscript', module: digest }, modules: new Map([[digest, bounded]]) };
   }
   try {
-    const { glue, modules: cores } = await transpiler.transpile(digest, wasm, waitsOf(imports, exports));
+    const { glue, modules: cores } = await transpiler.transpile(digest, wasm, waits);
     const modules = new Map<string, Uint8Array>();
     const names: Record<string, string> = {};
     for (const [name, bytes] of cores) {
@@ -141,7 +127,7 @@ async function pluginOf(
       modules.set(core, boundCoreModule(bytes, GUEST_BOUNDS, pack.file));
       names[name] = core;
     }
-    return { plugin: { kind: 'component', glue, modules: names }, modules };
+    return { plugin: { kind: 'component', glue, modules: names, binding }, modules };
   } catch (error) {
     if (error instanceof GtpackError && error.problems[0].file !== undefined) throw error;
     throw new GtpackError('plugin_invalid', errorMessage(error), { file: pack.file, cause: error });

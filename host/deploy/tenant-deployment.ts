@@ -55,6 +55,8 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
       await codeOf(binding, pack, provider, {
         transpiler: tools.transpiler,
         bundleFile: tools.bundle.file,
+        env: tools.bundle.env,
+        tenant: tenant.id,
       }),
     );
     packs.push([binding, pack]);

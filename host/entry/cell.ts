@@ -2,7 +2,10 @@ import { parentPort } from 'node:worker_threads';
 import { errorMessage } from '../errors.ts';
 import { type CellClocks, flowProgram } from '../flow/cell-program.ts';
 import { loadScriptEngine } from '../flow/script/quickjs.ts';
+import { type FieldBindingSpec, fieldBinding } from '../interop/field-binding.ts';
+import { type Batch, packBatch, postBatch, unpackBatch } from '../sandbox/batch.ts';
 import { CellRuntime } from '../sandbox/cell-runtime.ts';
+import { loadSchemaCompiler } from '../sandbox/json-schema.ts';
 import type { CellMessage, CellStart } from '../sandbox/protocol.ts';
 
 /** Entry of a cell: a worker that waits for the tenant it is to serve. */
@@ -24,16 +27,21 @@ const clocks: CellClocks = {
 };
 
 port.once('message', (start: CellStart) => {
+  const compileSchema = start.spec.providers.some(({ schemas }) => schemas !== undefined)
+    ? loadSchemaCompiler()
+    : undefined;
   // All that a cell needs is loaded by now; see lockdown.ts.
   process.permission.drop('fs.read');
   const runtime = new CellRuntime(start, {
-    send: (batch) => port.postMessage(batch),
+    send: (reports) => postBatch(port, packBatch(reports)),
     openProgram: flowProgram(clocks),
+    bindComponent: (binding) => fieldBinding(binding as FieldBindingSpec, clocks.now),
+    compileSchema,
     collectGarbage,
   });
-  port.on('message', (batch: CellMessage[]) => runtime.receive(batch));
+  port.on('message', (batch: Batch) => runtime.receive(unpackBatch<CellMessage>(batch)));
   runtime.opened().catch((error: unknown) => {
-    port.postMessage([{ kind: 'open_failed', detail: errorMessage(error) }]);
+    postBatch(port, packBatch([{ kind: 'open_failed', detail: errorMessage(error) }]));
     port.close();
   });
 });

@@ -9,7 +9,7 @@
  * provider's WebAssembly exports what the manifest says, and imports nothing that it does not request.
  */
 
-import type { PluginExport, PluginImport } from '../contract.ts';
+import type { PluginExport, PluginImport, ProviderSchemas } from '../contract.ts';
 
 /** A pack as the host uses it: read, bounded and checked, whatever model its manifest was written in. */
 export interface Pack {
@@ -32,13 +32,19 @@ export interface PackProvider {
   /** Unique in the pack. */
   readonly id: string;
   readonly kind: ProviderKind;
+  /** What it was built against: the host's own interfaces, or those of the format in the field, which interop adapts. */
+  readonly model: ProviderModel;
   /** Path of the wasm in the archive. */
   readonly component: string;
   readonly wasm: Uint8Array;
   readonly exports: readonly PluginExport[];
   readonly operations: readonly PackOperation[];
+  /** JSON Schemas that it names, as texts. */
+  readonly schemas?: ProviderSchemas | undefined;
   readonly requests: readonly CapabilityRequest[];
 }
+
+export type ProviderModel = 'plugin' | 'field';
 
 export const PROVIDER_KINDS = ['webhook', 'timer', 'email', 'sms', 'custom'] as const;
 export type ProviderKind = (typeof PROVIDER_KINDS)[number];
@@ -46,6 +52,9 @@ export type ProviderKind = (typeof PROVIDER_KINDS)[number];
 export interface PackOperation {
   readonly name: string;
   readonly description: string;
+  /** Paths in the archive. */
+  readonly input_schema?: string | undefined;
+  readonly output_schema?: string | undefined;
 }
 
 /** What a pack asks for, with the author's reason. */

@@ -27,7 +27,7 @@ export interface PluginInterface {
 export const FREE_IMPORTS: readonly PluginImport[] = ['config', 'log'];
 
 /** What the sandbox gives every component, denying what lies outside: toolchains import it whether it is used or not. */
-const WASI = /^wasi:(?:cli|clocks|filesystem|io|random|sockets)\/[a-z-]+@0\.2\.\d+$/;
+export const WASI = /^wasi:(?:cli|clocks|filesystem|io|random|sockets)\/[a-z-]+@0\.2\.\d+$/;
 
 /** The export without which a provider of a kind cannot work. */
 export const KIND_EXPORTS: Readonly<Record<ProviderKind, PluginExport | undefined>> = {

@@ -7,6 +7,7 @@ import { type ManifestProvider, readManifest } from './manifest.ts';
 import type { Pack, PackProvider } from './pack.ts';
 import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
+import { readSchemas } from './schema-files.ts';
 import { compareSbom, readSbom, SBOM_PATH, type SignedSbom } from './sbom.ts';
 import { soundKey, verifySignature } from './signature.ts';
 import { readWasmInterface } from './wasm-interface.ts';
@@ -87,7 +88,8 @@ function openProvider(provider: ManifestProvider, archive: VerifiedArchive): Pac
       { file: archive.file },
     );
   }
-  return { ...provider, wasm };
+  const schemas = readSchemas(provider, (path) => archive.entries.get(path), archive.file);
+  return { ...provider, model: 'plugin', wasm, schemas };
 }
 
 /** What would fail at run time. A request that is never used does no harm there. */

@@ -37,7 +37,7 @@ export async function openProvider(
     config: {},
     grants,
   };
-  return codeOf(binding, pack, provider, { transpiler, bundleFile: file });
+  return codeOf(binding, pack, provider, { transpiler, bundleFile: file, env: 'test', tenant: 'bench' });
 }
 
 /** A cell with that provider and no flows. */

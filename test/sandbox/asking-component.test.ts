@@ -29,14 +29,22 @@ async function link(grants: typeof NO_GRANTS): Promise<TenantCode> {
   const pack = await readPack(file);
   const [provider] = pack.providers;
   if (provider === undefined) throw new Error('A provider was expected.');
-  const binding = { id: 'guest', pack: file, line: 7, enabled: true, config: null, grants };
+  const binding = {
+    id: 'guest',
+    pack: file,
+    line: 7,
+    enabled: true,
+    allowUnsigned: false,
+    config: null,
+    grants,
+  };
   const transpiler = new Transpiler({
     cacheDir: join(folder, 'components'),
     version: jcoVersion,
     wallMs: DEFAULT_LIMITS.transpileWallMs,
     memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
   });
-  const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: 'bundle.yaml' });
+  const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: 'bundle.yaml', env: 'test', tenant: 'demo' });
   const code = assemblyScriptTenant(alpha, new Uint8Array());
   return {
     spec: { ...code.spec, providers: [spec] },

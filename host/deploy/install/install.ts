@@ -92,7 +92,12 @@ async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): 
     else linked.push({ id, trust: verdict.kind, pin });
     try {
       const provider = chooseProvider(binding, pack, changed.file);
-      await codeOf(binding, pack, provider, { transpiler, bundleFile: changed.file });
+      await codeOf(binding, pack, provider, {
+        transpiler,
+        bundleFile: changed.file,
+        env: changed.env,
+        tenant,
+      });
     } catch (error) {
       if (!(error instanceof GtpackError)) throw error;
       problems.push(...error.problems);

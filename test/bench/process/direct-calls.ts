@@ -2,6 +2,7 @@ import { instantiateSync } from '@assemblyscript/loader';
 import { eventIds } from '../../../host/event/normalize.ts';
 import { DEFAULT_LIMITS } from '../../../host/limits.ts';
 import { AssemblyScriptPlugin } from '../../../host/sandbox/assemblyscript-plugin.ts';
+import { PLUGIN_BINDING } from '../../../host/sandbox/component-binding.ts';
 import { ComponentPlugin } from '../../../host/sandbox/component-plugin.ts';
 import { ingestContext, readOutcome, requestText } from '../../../host/sandbox/ingest.ts';
 import type { GuestReply, PluginInstance } from '../../../host/sandbox/plugin.ts';
@@ -105,6 +106,7 @@ async function instantiate(pack: string, cacheDir: string): Promise<PluginInstan
       : await ComponentPlugin.load(
           plugin.glue,
           new Map(Object.entries(plugin.modules).map(([name, digest]) => [name, compiled(digest)])),
+          PLUGIN_BINDING,
         );
   return module.instantiate({
     config: () => '{}',

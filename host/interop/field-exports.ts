@@ -1,0 +1,78 @@
+import type { FunctionType, ValueType } from '../pack/component-types.ts';
+import type { WasmInterface } from '../pack/wasm-interface.ts';
+import { fieldOf, isBytes, isPrimitive } from './field-value.ts';
+
+/**
+ * How a component of the field is called. Told by the types of its functions: one version of an interface has had several
+ * shapes, and several versions have had one.
+ */
+export type FieldCall =
+  /** `describe`, `healthcheck`, `validate-config` and `invoke(op, input)`, JSON as bytes. */
+  | { readonly kind: 'schema_core'; readonly instance: string }
+  /** `invoke(ctx, op, input)`, JSON as text. */
+  | { readonly kind: 'node_json'; readonly instance: string; readonly context: ValueType }
+  /** `invoke(op, envelope)`, CBOR. */
+  | { readonly kind: 'node_cbor'; readonly instance: string; readonly envelope: ValueType }
+  /** `invoke(op, input)`, CBOR and nothing around it. */
+  | { readonly kind: 'runtime_cbor'; readonly instance: string };
+
+/** Of the calls that a component offers, the one that says most. @returns undefined where it offers none */
+export function fieldCallOf(wasm: WasmInterface): FieldCall | undefined {
+  const calls = wasm.exports.flatMap(({ name, extern }) => {
+    if (extern?.kind !== 'interface') return [];
+    const functions = new Map<string, FunctionType>();
+    for (const [fn, exported] of extern.exports) {
+      if (exported.kind === 'function') functions.set(fn, exported.type);
+    }
+    const call = callOf(name, functions);
+    return call === undefined ? [] : [call];
+  });
+  for (const kind of PREFERENCE) {
+    const call = calls.find((each) => each.kind === kind);
+    if (call !== undefined) return call;
+  }
+  return undefined;
+}
+
+/** An interface that describes itself comes first; JSON before CBOR. */
+const PREFERENCE: readonly FieldCall['kind'][] = ['schema_core', 'node_json', 'node_cbor', 'runtime_cbor'];
+
+function callOf(instance: string, functions: ReadonlyMap<string, FunctionType>): FieldCall | undefined {
+  const invoke = functions.get('invoke');
+  if (invoke === undefined || invoke.isAsync) return undefined;
+  const [first, second, third, ...more] = invoke.parameters.map(({ type }) => type);
+  if (more.length > 0) return undefined;
+  const { result } = invoke;
+  if (isPrimitive(first, 'string') && isBytes(second) && third === undefined && isBytes(result)) {
+    return describesItself(functions)
+      ? { kind: 'schema_core', instance }
+      : { kind: 'runtime_cbor', instance };
+  }
+  if (first?.kind === 'record' && isPrimitive(second, 'string') && isPrimitive(third, 'string')) {
+    return isNodeResult(result) ? { kind: 'node_json', instance, context: first } : undefined;
+  }
+  if (isPrimitive(first, 'string') && isBytes(fieldOf(second, 'payload-cbor')) && third === undefined) {
+    const output = result?.kind === 'result' ? fieldOf(result.ok, 'output-cbor') : undefined;
+    return second !== undefined && isBytes(output)
+      ? { kind: 'node_cbor', instance, envelope: second }
+      : undefined;
+  }
+  return undefined;
+}
+
+/** JSON comes with a description; the bare invoke of CBOR has its description in another interface. */
+function describesItself(functions: ReadonlyMap<string, FunctionType>): boolean {
+  const gives = (name: string, parameters: number): boolean => {
+    const type = functions.get(name);
+    return type !== undefined && type.parameters.length === parameters && isBytes(type.result);
+  };
+  return gives('describe', 0) && gives('healthcheck', 0) && gives('validate-config', 1);
+}
+
+/** `variant { ok(string), err(record { code, message, … }) }` */
+function isNodeResult(type: ValueType | undefined): boolean {
+  if (type?.kind !== 'variant') return false;
+  const ok = type.cases.find(({ name }) => name === 'ok')?.type;
+  const err = type.cases.find(({ name }) => name === 'err')?.type;
+  return isPrimitive(ok, 'string') && isPrimitive(fieldOf(err, 'message'), 'string');
+}
