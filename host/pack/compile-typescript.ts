@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { PluginExport, PluginImport } from '../contract.ts';
+import { PLUGIN_PACKAGE, type PluginExport, type PluginImport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { FREE_IMPORTS, interfaceName } from './plugin-interface.ts';
 import { sdkFolder } from './sdk-folder.ts';
@@ -55,12 +55,24 @@ export async function compileTypeScript(
       ...['--backend', 'quickjs', '--backend-qjs-disable-async', '--backend-qjs-stub-wasi'],
     ]);
     if (messages === undefined) return await readFile(output);
-    throw new GtpackError('pack_compile_failed', `jco refused the source:\n${messages}`, {
-      file: join(dir, entry),
-    });
+    throw refusal(messages, join(dir, entry));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** How the engine says that the source imports what its world does not list. */
+const NOT_IN_WORLD = new RegExp(`failed to resolve JavaScript import "${PLUGIN_PACKAGE}/([a-z]+)@`);
+
+function refusal(messages: string, file: string): GtpackError {
+  const name = NOT_IN_WORLD.exec(messages)?.[1];
+  if (name === undefined)
+    return new GtpackError('pack_compile_failed', `jco refused the source:\n${messages}`, { file });
+  return new GtpackError(
+    'pack_compile_failed',
+    `The source imports "${name}", which the provider does not request.`,
+    { file, cure: `Add to its requests in pack.yaml: - { capability: ${name}, reason: "why it is needed" }` },
+  );
 }
 
 function worldText(world: ComponentWorld): string {
@@ -74,9 +86,17 @@ function worldText(world: ComponentWorld): string {
 /** Sources import the SDK by this name; it is taken from this installation. */
 const SDK_NAME = 'gtpack/sdk';
 
+/** What the component links and the bundler leaves alone. */
+const HOST_INTERFACE = `/^${PLUGIN_PACKAGE}\\//`;
+
+/**
+ * The SDK wraps every interface of the host. One whose wrapper the source does not use has to go without a trace: even a bare
+ * import of it would have to be in the world, and so be requested.
+ */
 function bundlingText(): string {
-  const alias = { [SDK_NAME]: join(sdkFolder, 'typescript', 'index.ts') };
-  return `export default { resolve: { alias: ${JSON.stringify(alias)} } };\n`;
+  const alias = JSON.stringify({ [SDK_NAME]: join(sdkFolder, 'typescript', 'index.ts') });
+  const treeshake = `{ moduleSideEffects: [{ test: ${HOST_INTERFACE}, sideEffects: false }] }`;
+  return `export default { resolve: { alias: ${alias} }, external: ${HOST_INTERFACE}, treeshake: ${treeshake} };\n`;
 }
 
 interface Compiler {

@@ -8,7 +8,7 @@ declare module 'gtpack:plugin/log@0.1.0' {
   export function write(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
 }
 
-// The functions below return JSON text, and throw the problem record `{ code, message, retryable }` as it is.
+// The functions below return JSON text, and throw an Error whose `payload` is the problem's record `{ code, message, retryable }`.
 
 declare module 'gtpack:plugin/http@0.1.0' {
   export function send(request: string): string;

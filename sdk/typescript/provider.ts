@@ -1,5 +1,5 @@
 import { write } from 'gtpack:plugin/log@0.1.0';
-import { ProviderProblem } from './problem.ts';
+import { ProviderProblem, problemOf } from './problem.ts';
 import type { Event, HandleOutcome, IngestOutcome, IngestRequest, Json, Tick, TickOutcome } from './types.ts';
 
 /** What a provider does. Name the parts that its pack needs; the others are not exported. */
@@ -60,26 +60,13 @@ function answer(work: () => unknown): string {
   try {
     return JSON.stringify(work()) ?? 'null';
   } catch (thrown) {
-    if (isProblem(thrown)) {
-      throw { code: thrown.code, message: thrown.message, retryable: thrown.retryable };
+    const problem = problemOf(thrown);
+    if (problem !== undefined) {
+      throw { code: problem.code, message: problem.message, retryable: problem.retryable };
     }
     // The engine's own report of an exception goes to an error stream that a provider does not have.
     const defect = thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ''}` : String(thrown);
     write('error', `The provider threw: ${defect}`);
     throw thrown;
   }
-}
-
-/** A `ProviderProblem`, or the record that a host function throws. */
-function isProblem(thrown: unknown): thrown is { code: string; message: string; retryable: boolean } {
-  return (
-    typeof thrown === 'object' &&
-    thrown !== null &&
-    'code' in thrown &&
-    typeof thrown.code === 'string' &&
-    'message' in thrown &&
-    typeof thrown.message === 'string' &&
-    'retryable' in thrown &&
-    typeof thrown.retryable === 'boolean'
-  );
 }

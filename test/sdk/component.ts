@@ -9,7 +9,7 @@ interface Glue {
   ): Record<string, Record<string, (...texts: readonly string[]) => string>>;
 }
 
-/** A component under its public contract, without a host. It is given `config` and `log` and nothing else. */
+/** A component under its public contract, without a host. It is given `config`, `log` and what the test gives it. */
 export interface Component {
   readonly logged: string[];
   /** The answer in the form of AssemblyScript's envelope. Throws what is no typed problem. */
@@ -17,7 +17,16 @@ export interface Component {
   memoryBytes(): number;
 }
 
-export async function componentFactory(wasm: Uint8Array, config: string): Promise<() => Component> {
+/** Functions of the host by the name of their interface, such as `http`. */
+export type HostFunctions = Readonly<
+  Record<string, Readonly<Record<string, (...texts: string[]) => string>>>
+>;
+
+export async function componentFactory(
+  wasm: Uint8Array,
+  config: string,
+  host: HostFunctions = {},
+): Promise<() => Component> {
   const { files } = await transpileBytes(wasm, {
     name: 'guest',
     instantiation: 'sync',
@@ -31,13 +40,14 @@ export async function componentFactory(wasm: Uint8Array, config: string): Promis
   }
   const text = Buffer.from(files['guest.js'] ?? '').toString('base64');
   const glue = (await import(/* @vite-ignore */ `data:text/javascript;base64,${text}`)) as Glue;
-  return () => instantiate(glue, modules, config);
+  return () => instantiate(glue, modules, config, host);
 }
 
 function instantiate(
   glue: Glue,
   modules: ReadonlyMap<string, WebAssembly.Module>,
   config: string,
+  host: HostFunctions,
 ): Component {
   const logged: string[] = [];
   const memories = new Set<WebAssembly.Memory>();
@@ -50,6 +60,9 @@ function instantiate(
     // The glue asks for imports without their version.
     {
       'gtpack:plugin/types': {},
+      ...Object.fromEntries(
+        Object.entries(host).map(([name, functions]) => [`gtpack:plugin/${name}`, functions]),
+      ),
       'gtpack:plugin/config': { get: () => config },
       'gtpack:plugin/log': {
         write: (level: string, message: string) => void logged.push(`${level}: ${message}`),

@@ -1,5 +1,8 @@
 /** All that a provider in AssemblyScript needs: `import { IngestRequest, EventDraft, outcome, problem } from "gtpack";` */
+export { decodeBase64, encodeBase64, encodeUtf8 } from "./base64";
+export { bus } from "./bus";
 export { configJson, configText } from "./config";
+export { http, HttpRequest, HttpResponse } from "./http";
 export {
   ArrayWalker,
   field,
@@ -16,4 +19,10 @@ export {
 export { log } from "./log";
 export { EventDraft, ok, outcome, problem, Response } from "./outcome";
 export { IngestRequest } from "./request";
-export { asciiLower, decimal, parseDecimal } from "./text";
+export { Problem, Result } from "./result";
+export { secrets } from "./secrets";
+export { sendgrid } from "./sendgrid";
+export { state } from "./state";
+export { asciiLower, decimal, isInteger, parseDecimal } from "./text";
+export { Timer, timers } from "./timers";
+export { SmsMessage, SmsReceipt, twilio } from "./twilio";

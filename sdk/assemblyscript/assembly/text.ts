@@ -34,3 +34,14 @@ export function parseDecimal(text: string): i64 {
   }
   return isNegative ? -value : value;
 }
+
+/** Whether a text is an integer as JSON writes one, small enough for 64 bits: at most 18 digits. */
+export function isInteger(text: string): bool {
+  const from = text.length > 0 && text.charCodeAt(0) == 0x2d ? 1 : 0;
+  const digits = text.length - from;
+  if (digits == 0 || digits > 18) return false;
+  for (let i = from; i < text.length; i++) {
+    if (<u32>(text.charCodeAt(i) - 0x30) > 9) return false;
+  }
+  return true;
+}

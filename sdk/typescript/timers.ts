@@ -1,0 +1,53 @@
+import { clear, set } from 'gtpack:plugin/timers@0.1.0';
+import { ask, askFlag, member, toJson, wrongAnswer } from './answer.ts';
+import type { TypedDraft } from './bus.ts';
+
+/** A draft whose id and instants the host makes of the timer and each firing. */
+export type TimerDraft = Pick<TypedDraft, 'event_type' | 'payload' | 'metadata'> & {
+  readonly id?: never;
+  readonly timestamp?: never;
+  readonly idempotency_key?: never;
+};
+
+interface TimerParts {
+  /** 1 to 128 characters, the provider's own; setting it again replaces it. */
+  readonly id: string;
+  /** Milliseconds, at least 1,000: repeats it so often after the first time. */
+  readonly every_ms?: number;
+  readonly event: TimerDraft;
+}
+
+/** A timer to be set: when it is due first is said in one of two ways. */
+export type Timer = TimerParts &
+  (
+    | {
+        /** Milliseconds since the Unix epoch, UTC. */
+        readonly at: number;
+        readonly after_ms?: never;
+      }
+    | {
+        /** Milliseconds from now. */
+        readonly after_ms: number;
+        readonly at?: never;
+      }
+  );
+
+/** Durable timers that emit an event when they are due. */
+export const timers = {
+  /**
+   * Sets a timer, in place of one with the same id. Returns when it is due first, in milliseconds since the Unix epoch.
+   * @throws ProviderProblem `timer_invalid`, `event_invalid`, `capability_denied`, and when there are too many
+   */
+  set(timer: Timer): number {
+    const text = toJson(timer, 'timers.set');
+    const dueAt = member(
+      ask(() => set(text)),
+      'due_at',
+    );
+    if (!Number.isSafeInteger(dueAt)) throw wrongAnswer('timers.set');
+    return dueAt as number;
+  },
+
+  /** Takes a timer away. Returns whether there was such a one. @throws ProviderProblem */
+  clear: (id: string): boolean => askFlag('timers.clear', () => clear(id)),
+};
