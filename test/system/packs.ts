@@ -18,6 +18,10 @@ const SOURCES = {
   'echo-ts': 'test/guests/echo-ts',
   misbehaving: 'test/guests/misbehaving',
   outbound: 'test/guests/outbound',
+  leaking: 'test/guests/leaking',
+  notifying: 'test/guests/notifying',
+  keeping: 'test/guests/keeping',
+  'keeping-ts': 'test/guests/keeping-ts',
 } as const;
 
 export type PackName = keyof typeof SOURCES;
