@@ -3,7 +3,6 @@ import { errorMessage } from '../errors.ts';
 import { type CellClocks, flowProgram } from '../flow/cell-program.ts';
 import { loadScriptEngine } from '../flow/script/quickjs.ts';
 import { type FieldBindingSpec, fieldBinding } from '../interop/field-binding.ts';
-import { type Batch, packBatch, postBatch, unpackBatch } from '../sandbox/batch.ts';
 import { CellRuntime } from '../sandbox/cell-runtime.ts';
 import { loadSchemaCompiler } from '../sandbox/json-schema.ts';
 import type { CellMessage, CellStart } from '../sandbox/protocol.ts';
@@ -33,15 +32,15 @@ port.once('message', (start: CellStart) => {
   // All that a cell needs is loaded by now; see lockdown.ts.
   process.permission.drop('fs.read');
   const runtime = new CellRuntime(start, {
-    send: (reports) => postBatch(port, packBatch(reports)),
+    send: (batch) => port.postMessage(batch),
     openProgram: flowProgram(clocks),
     bindComponent: (binding) => fieldBinding(binding as FieldBindingSpec, clocks.now),
     compileSchema,
     collectGarbage,
   });
-  port.on('message', (batch: Batch) => runtime.receive(unpackBatch<CellMessage>(batch)));
+  port.on('message', (batch: CellMessage[]) => runtime.receive(batch));
   runtime.opened().catch((error: unknown) => {
-    postBatch(port, packBatch([{ kind: 'open_failed', detail: errorMessage(error) }]));
+    port.postMessage([{ kind: 'open_failed', detail: errorMessage(error) }]);
     port.close();
   });
 });
