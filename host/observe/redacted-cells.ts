@@ -1,3 +1,4 @@
+import { GtpackError } from '../errors.ts';
 import { checkJsonBounds } from '../event/json-bounds.ts';
 import type { TenantId } from '../event/names.ts';
 import type { HostLogLine } from '../running-host.ts';
@@ -12,7 +13,14 @@ export interface Cells {
 /** The same cells, whose errors show no secret of their tenant. Events, outputs and answers are data: they stay. */
 export function redactedCells(cells: Cells, redactors: Redactors): Cells {
   return {
-    submit: async (tenant, job) => redactedResult(await cells.submit(tenant, job), redactors.of(tenant)),
+    submit: async (tenant, job) => {
+      const redact = redactors.of(tenant);
+      try {
+        return redactedResult(await cells.submit(tenant, job), redact);
+      } catch (error) {
+        throw redactedError(error, redact);
+      }
+    },
   };
 }
 
@@ -39,6 +47,14 @@ function redactedResult(result: JobResult, redact: Redact): JobResult {
     case 'output':
       return result;
   }
+}
+
+/** Without its cause where a secret was in it, which may hold it as well. */
+function redactedError(error: unknown, redact: Redact): unknown {
+  if (!(error instanceof GtpackError) || redact(error.message) === error.message) return error;
+  const { code, message, ...place } = error.problems[0];
+  const cure = place.cure === undefined ? {} : { cure: redact(place.cure) };
+  return new GtpackError(code, redact(message), { ...place, ...cure, retryable: error.retryable });
 }
 
 function redactedMessage<T extends { readonly message: string }>(thing: T, redact: Redact): T {
