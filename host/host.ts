@@ -8,7 +8,7 @@ import { SecretsCapability } from './capability/secrets.ts';
 import { StateCapability } from './capability/state.ts';
 import { TimersCapability } from './capability/timers.ts';
 import { deploy } from './deploy/deployment.ts';
-import { describeTenant, statusOf } from './deploy/description.ts';
+import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
@@ -202,6 +202,8 @@ async function assemble(
       tap: (listener) => bus.tap(listener),
       emit: (tenant, type, payloadJson) => emitter.emit(tenant, type, payloadJson),
       status: () => ({ url: ingress.url, ...statusOf(describe(), sandbox.counts()) }),
+      quarantined: () => sandbox.quarantine.list().map(quarantineEntry),
+      release: (tenant, source) => sandbox.quarantine.release(tenant as TenantId, source),
     },
     async stop(graceMs) {
       scheduler.stop();

@@ -25,6 +25,8 @@ export interface HostDescription {
 export interface TenantDescription {
   readonly id: TenantId;
   readonly providers: readonly { readonly id: string; readonly kind: ProviderKind }[];
+  /** Whether its cell host holds other tenants, too. */
+  readonly isolation: 'shared' | 'process';
   /** Whole URLs; `{event_type}` and `{handler}` stand for what the sender fills in. */
   readonly webhookUrls: readonly string[];
   /** Names of the tenant's flows. */
@@ -63,6 +65,8 @@ export type CheckBundle = (bundle: Bundle) => Promise<BundleCheck>;
 export interface BundleCheck {
   readonly problems: readonly Problem[];
   readonly packs: number;
+  /** Tenants whose cell hosts hold no other tenant. */
+  readonly isolated: readonly TenantId[];
   readonly flows: number;
   /** What an operator should know of a bundle that is sound, one sentence each. */
   readonly warnings: readonly string[];

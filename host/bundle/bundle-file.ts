@@ -38,6 +38,10 @@ const envName: z.ZodType<EnvName> = z
     }
   });
 
+const isolation = z.enum(['shared', 'process'], {
+  error: (issue) => fault('"shared" or "process"', issue.input),
+});
+
 const providerFile = mapping({
   pack: path('the path of a .gtpack'),
   enabled: z
@@ -48,7 +52,7 @@ const providerFile = mapping({
   grants: grantsShape.optional(),
   limits: notYet('limits of a single provider are'),
   signatures: notYet('checking signatures is'),
-  isolation: notYet('choosing the isolation is'),
+  isolation: isolation.optional(),
   allow_unsigned: z
     .boolean({ error: (issue) => fault('true or false', issue.input) })
     .optional()
@@ -69,6 +73,7 @@ const tenantFile = mapping({
   grants: flowGrantsShape.optional(),
   secrets: secretsShape.optional(),
   limits: mapping(limitsShape).optional(),
+  isolation: isolation.optional(),
 });
 
 const busFile = mapping({

@@ -49,6 +49,8 @@ export interface TenantBundle {
   /** Those that its grants name. */
   readonly secrets: Secrets;
   readonly limits: Limits;
+  /** `process`: its cell host holds no other tenant. One provider that asks for it is enough. */
+  readonly isolation: 'shared' | 'process';
 }
 
 export interface ProviderBinding {

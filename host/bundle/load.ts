@@ -186,11 +186,20 @@ async function resolveTenant(
     grants,
     secrets,
     limits: limitsOf(tenant.limits),
+    isolation: isolationOf(tenant),
   };
 }
 
 function usesIn(grants: Grants, prefix: Prefix): SecretUse[] {
   return secretUses(grants).map((use) => ({ ...use, path: [...prefix, 'grants', ...use.path] }));
+}
+
+/** A tenant has one cell: what any of its providers asks for, all of them get. */
+function isolationOf({ isolation, providers = {} }: TenantFile): TenantBundle['isolation'] {
+  const asked = Object.values(providers).some(
+    (provider) => provider.enabled && provider.isolation === 'process',
+  );
+  return asked || isolation === 'process' ? 'process' : 'shared';
 }
 
 async function resolveProvider(

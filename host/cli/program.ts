@@ -7,6 +7,7 @@ import { type AuditFilterWords, audit } from './command/audit.ts';
 import { call } from './command/call.ts';
 import { check } from './command/check.ts';
 import { emit } from './command/emit.ts';
+import { quarantineList, quarantineRelease } from './command/quarantine.ts';
 import { tail } from './command/tail.ts';
 import { up } from './command/up.ts';
 import { errorJson, noteError, printJson } from './output.ts';
@@ -154,6 +155,27 @@ async function commandLine(
         once(json === true, () => emit(world, tenant, type, { bundle, payload, json: json === true }));
       },
     );
+  const quarantine = program
+    .command('quarantine')
+    .description('see and release what a running host holds back for costing its cell too often');
+  quarantine
+    .command('list')
+    .description('show what is held, for how long, and why')
+    .option('--bundle <DIR>', 'the bundle that the host runs')
+    .option('--json', 'one JSON document')
+    .action(({ bundle, json }: BundleOption & JsonOption) => {
+      once(json === true, () => quarantineList(world, { bundle, json: json === true }));
+    });
+  quarantine
+    .command('release')
+    .description('let a provider or flow go at once')
+    .argument('<TENANT>')
+    .argument('<SOURCE>', "a provider's id, or flow:NAME")
+    .option('--bundle <DIR>', 'the bundle that the host runs')
+    .option('--json', 'one JSON document')
+    .action((tenant: string, source: string, { bundle, json }: BundleOption & JsonOption) => {
+      once(json === true, () => quarantineRelease(world, tenant, source, { bundle, json: json === true }));
+    });
   program
     .command('call')
     .description('call a provider of a pack once, without a host')

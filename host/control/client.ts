@@ -12,6 +12,8 @@ export type TailLine = string;
 /** A connection to a running host. One request at a time. */
 export interface ControlClient {
   status(): Promise<unknown>;
+  quarantined(): Promise<unknown>;
+  release(tenant: string, source: string): Promise<unknown>;
   /** @throws GtpackError that the host gave */
   emit(tenant: string, type: string, payloadJson: string): Promise<Receipt>;
   /**
@@ -49,6 +51,8 @@ export async function connectControl(bundleDir: string): Promise<ControlClient> 
   };
   return {
     status: () => ask({ v: CONTROL_VERSION, op: 'status' }),
+    quarantined: () => ask({ v: CONTROL_VERSION, op: 'quarantined' }),
+    release: (tenant, source) => ask({ v: CONTROL_VERSION, op: 'release', tenant, source }),
     emit: async (tenant, type, payload) => {
       const receipt = await ask({ v: CONTROL_VERSION, op: 'emit', tenant, type, payload });
       const parsed = receiptSchema.safeParse(receipt);

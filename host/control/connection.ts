@@ -85,6 +85,10 @@ async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: C
   switch (request.op) {
     case 'status':
       return JSON.stringify(host.status());
+    case 'quarantined':
+      return JSON.stringify(host.quarantined());
+    case 'release':
+      return JSON.stringify(host.release(request.tenant, request.source));
     case 'emit':
       return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
   }

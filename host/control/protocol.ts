@@ -10,7 +10,8 @@ import { closedObject } from '../yaml.ts';
  * after a `tail` with as many items as come until the client leaves.
  *
  * `{"v":1,"op":"status"}`, `{"v":1,"op":"emit","tenant":"demo","type":"a.b","payload":"{…}"}`,
- * `{"v":1,"op":"tail","tenant":"demo"}`
+ * `{"v":1,"op":"tail","tenant":"demo"}`, `{"v":1,"op":"quarantined"}`,
+ * `{"v":1,"op":"release","tenant":"demo","source":"events-webhook"}`
  * → `{"v":1,"ok":…}` or `{"v":1,"error":{code,message,…}}`, then `{"v":1,"item":…}`
  */
 export const CONTROL_VERSION = 1;
@@ -33,11 +34,22 @@ export interface ControlHost {
   emit(tenant: string, type: string, payloadJson: string): Promise<Receipt>;
   /** What the host is: address, tenants, and what lives now. */
   status(): JsonObject;
+  /** Providers and flows that are held back: `{ tenant, source, remaining_ms, times, detail }` each. */
+  quarantined(): JsonObject[];
+  /** Lets one of them go. @returns whether it was held */
+  release(tenant: string, source: string): boolean;
 }
 
 const version = z.literal(CONTROL_VERSION);
 const requestSchema = z.discriminatedUnion('op', [
   closedObject({ v: version, op: z.literal('status') }),
+  closedObject({ v: version, op: z.literal('quarantined') }),
+  closedObject({
+    v: version,
+    op: z.literal('release'),
+    tenant: z.string().max(1000),
+    source: z.string().max(1000),
+  }),
   closedObject({
     v: version,
     op: z.literal('emit'),

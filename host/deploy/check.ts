@@ -12,13 +12,14 @@ export const checkBundle: CheckBundle = async (bundle) => {
     deployment = await deploy(bundle, 'compare');
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
-    return { problems: error.problems, packs: 0, flows: 0, warnings: [] };
+    return { problems: error.problems, packs: 0, flows: 0, isolated: [], warnings: [] };
   }
   const { tenants } = deployment;
   return {
     problems: await openEach(deployment),
     packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
+    isolated: tenants.filter(({ code }) => code.isolation === 'process').map(({ id }) => id),
     warnings: [...bundle.warnings, ...secretReaders(bundle)],
   };
 };

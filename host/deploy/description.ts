@@ -1,12 +1,13 @@
 import type { JsonObject } from '../event/json.ts';
 import type { TimerPlan } from '../flow/flow.ts';
 import type { HostDescription, TenantDescription } from '../running-host.ts';
+import type { Quarantined } from '../sandbox/quarantine.ts';
 import type { Upcoming } from '../schedule/schedule.ts';
 import type { TenantDeployment } from './tenant-deployment.ts';
 
 /** @param upcoming the next instants of every schedule of every tenant */
 export function describeTenant(
-  { id, providers, flows, timers }: TenantDeployment,
+  { id, providers, flows, timers, code }: TenantDeployment,
   url: string,
   upcoming: readonly Upcoming[],
 ): TenantDescription {
@@ -15,6 +16,7 @@ export function describeTenant(
   const webhooks = providers.filter(({ provider }) => provider.kind === 'webhook');
   return {
     id,
+    isolation: code.isolation ?? 'shared',
     providers: providers.map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
     webhookUrls:
       webhooks.length === 1
@@ -42,11 +44,17 @@ export function statusOf(
     env,
     cells: live.cells,
     cell_hosts: live.hosts,
-    tenants: tenants.map(({ id, webhookUrls, flows, timers }) => ({
+    tenants: tenants.map(({ id, isolation, webhookUrls, flows, timers }) => ({
       id,
+      isolation,
       webhook_urls: webhookUrls,
       flows,
       timers: timers.map(({ schedule, plan, next }) => ({ schedule, plan, next })),
     })),
   };
+}
+
+/** What is held back, as plain JSON. */
+export function quarantineEntry({ tenant, source, remainingMs, times, detail }: Quarantined): JsonObject {
+  return { tenant, source, remaining_ms: Math.ceil(remainingMs), times, detail };
 }

@@ -166,5 +166,6 @@ function tenantCode(
       limits: tenant.limits,
     },
     modules,
+    isolation: tenant.isolation,
   };
 }

@@ -78,6 +78,7 @@ describe('a bundle', () => {
           grants: NO_GRANTS,
           secrets: new Map(),
           limits: DEFAULT_LIMITS,
+          isolation: 'shared',
         },
       ],
       warnings: [],
@@ -155,6 +156,7 @@ tenants:
       grants: NO_GRANTS,
       secrets: new Map(),
       limits: DEFAULT_LIMITS,
+      isolation: 'shared',
     });
   });
 
@@ -206,6 +208,21 @@ tenants:
   test('may be named by its file', async () => {
     await put({ 'other.yml': 'providers: { a: { pack: a.gtpack } }', 'a.gtpack': '' });
     expect((await loadBundle(join(dir, 'other.yml'))).file).toBe(join(dir, 'other.yml'));
+  });
+
+  test('gives a tenant a cell host of its own where it, or one of its enabled providers, asks for that', async () => {
+    const bundle = await load(`
+      tenants:
+        shared: { isolation: shared, providers: { p: { pack: a.gtpack } } }
+        alone: { isolation: process, providers: { p: { pack: a.gtpack, isolation: shared } } }
+        asked: { providers: { p: { pack: a.gtpack }, q: { pack: a.gtpack, isolation: process } } }
+        disabled: { providers: { p: { pack: a.gtpack }, q: { pack: a.gtpack, isolation: process, enabled: false } } }`);
+    expect(bundle.tenants.map(({ isolation }) => isolation)).toEqual([
+      'shared',
+      'process',
+      'process',
+      'shared',
+    ]);
   });
 
   test('may repeat itself with an alias', async () => {

@@ -83,6 +83,7 @@ describe('up', () => {
       tenants: [
         {
           id: parseTenantId('demo'),
+          isolation: 'shared',
           providers: [{ id: 'events-webhook', kind: 'webhook' }],
           webhookUrls: [`${url}/events/webhook/demo/{event_type}`],
           flows: ['on_event'],
@@ -254,7 +255,13 @@ describe('check', () => {
   test('a sound bundle: status 0', async () => {
     const rooms = {
       loadBundle: async (path: string) => bundleOf(path),
-      checkBundle: async () => ({ problems: [], packs: 1, flows: 2, warnings: ['It is odd\u001b[2J.'] }),
+      checkBundle: async () => ({
+        problems: [],
+        packs: 1,
+        flows: 2,
+        isolated: [],
+        warnings: ['It is odd\u001b[2J.'],
+      }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
     expect([plain.status, plain.out, plain.err]).toEqual([
@@ -265,6 +272,7 @@ describe('check', () => {
     const json = await runToEnd(['check', '--json'], { cwd: dir, rooms });
     expect(JSON.parse(json.out)).toEqual({
       ok: true,
+      isolated: [],
       bundle: dir,
       packs: 1,
       flows: 2,
@@ -276,7 +284,13 @@ describe('check', () => {
   test('problems: status 1, each on a line', async () => {
     const rooms = {
       loadBundle: async (path: string) => bundleOf(path),
-      checkBundle: async () => ({ problems: [problem, problem], packs: 1, flows: 2, warnings: [] }),
+      checkBundle: async () => ({
+        problems: [problem, problem],
+        packs: 1,
+        flows: 2,
+        isolated: [],
+        warnings: [],
+      }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
     expect([plain.status, plain.out, plain.err]).toEqual([

@@ -32,6 +32,22 @@ export class FakeHost implements ControlHost {
     return { url: 'http://localhost:1', env: 'dev', tenants: [{ id: 'demo' }, { id: 'two' }] };
   }
 
+  quarantined() {
+    return [
+      {
+        tenant: 'demo',
+        source: 'flow:x',
+        remaining_ms: 59_001,
+        times: 2,
+        detail: 'It ran\u001b[2J for ever.',
+      },
+    ];
+  }
+
+  release(tenant: string, source: string): boolean {
+    return tenant === 'demo' && source === 'flow:x';
+  }
+
   pass(...messages: Partial<TappedMessage>[]): void {
     const whole = messages.map(
       (message): TappedMessage => ({

@@ -82,11 +82,11 @@ function shellWord(text: string): string {
 }
 
 function tenantLines(
-  { id, providers, webhookUrls, flows, timers }: TenantDescription,
+  { id, isolation, providers, webhookUrls, flows, timers }: TenantDescription,
   now: number,
 ): string[] {
   return [
-    `Tenant ${id}`,
+    `Tenant ${id}${isolation === 'process' ? ' (in a cell host of its own)' : ''}`,
     ...providers.map((provider) => `  provider  ${provider.id} (${provider.kind})`),
     ...webhookUrls.map((url) => `  webhook   POST ${url}`),
     ...flows.map((flow) => `  flow      ${plain(flow)}`),
