@@ -42,6 +42,22 @@ export interface GuestProblem {
   readonly retryable: boolean;
 }
 
+/** A JSON Schema of a pack, by its path there. */
+export interface SchemaText {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What a provider's config, and the inputs and outputs of its operations, have to match. */
+export interface ProviderSchemas {
+  readonly config: SchemaText | undefined;
+  readonly operations: readonly {
+    readonly name: string;
+    readonly input: SchemaText | undefined;
+    readonly output: SchemaText | undefined;
+  }[];
+}
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 

@@ -52,6 +52,9 @@ export const ERROR_CODES = facts({
   guest_import_refused: { blame: 'pack', retryable: false, status: 502 },
   guest_export_missing: { blame: 'pack', retryable: false, status: 502 },
   guest_type_mismatch: { blame: 'pack', retryable: false, status: 502 },
+  config_invalid: { blame: 'operator', retryable: false, status: 500 },
+  operation_input_invalid: { blame: 'pack', retryable: false, status: 502 },
+  operation_output_invalid: { blame: 'pack', retryable: false, status: 502 },
   plugin_compile_too_large: { blame: 'pack', retryable: false, status: 502 },
   plugin_invalid: { blame: 'pack', retryable: false, status: 502 },
   plugin_quarantined: { blame: 'pack', retryable: true, status: 503 },
@@ -183,6 +186,7 @@ export const ERROR_CODES = facts({
   key_invalid: { blame: 'operator', retryable: false, status: 500 },
   key_unwritable: { blame: 'operator', retryable: false, status: 500 },
   pack_text_invalid: { blame: 'pack', retryable: false, status: 500 },
+  pack_schema_invalid: { blame: 'pack', retryable: false, status: 500 },
   pack_component_missing: { blame: 'pack', retryable: false, status: 500 },
   pack_interface_mismatch: { blame: 'pack', retryable: false, status: 500 },
   // pack: building one

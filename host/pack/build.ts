@@ -80,12 +80,13 @@ export async function buildPack(dir: string, options: BuildOptions): Promise<Bui
     problems.push(...faults.map((fault) => interfaceProblem(packFile, index, fault)));
     const component = `components/${provider.id}.wasm`;
     files.set(component, wasm);
-    const { id, kind, exports, operations, requests } = provider;
+    const { id, kind, exports, config_schema, operations, requests } = provider;
     manifestProviders.push({
       id,
       kind,
       component,
       exports: [...exports],
+      config_schema,
       operations: [...operations],
       requests: [...requests],
     });

@@ -3,12 +3,20 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import { readYaml } from '../yaml.ts';
 import type { ArchiveLimits } from './archive-limits.ts';
 import { readArchive, type VerifiedArchive } from './archive-reader.ts';
-import { decodeManifest, MANIFEST_PATH, type Manifest, manifestModel, parseManifest } from './manifest.ts';
+import {
+  decodeManifest,
+  MANIFEST_PATH,
+  type Manifest,
+  type ManifestProvider,
+  manifestModel,
+  parseManifest,
+} from './manifest.ts';
 import type { CapabilityRequest } from './pack.ts';
 import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
 import { verifiedSbom } from './read-pack.ts';
 import { compareSbom, readSbom, SBOM_PATH, SIGNATURES_FOLDER } from './sbom.ts';
+import { readSchemas } from './schema-files.ts';
 import { soundKey, verifySignature } from './signature.ts';
 import { readWasmInterface, type WasmInterface, type WasmKind } from './wasm-interface.ts';
 
@@ -24,6 +32,7 @@ export interface PackReport {
   readonly components: readonly ComponentReport[];
   readonly flows: readonly FlowReport[];
   readonly requests: readonly RequestReport[];
+  readonly schemas: readonly SchemaReport[];
   readonly sbom: {
     readonly present: boolean;
     readonly ok: boolean;
@@ -58,6 +67,14 @@ export interface RequestReport extends CapabilityRequest {
   readonly provider: string;
 }
 
+/** A JSON Schema that a provider names. */
+export interface SchemaReport {
+  readonly provider: string;
+  /** `config`, or `NAME input` and `NAME output` of an operation. */
+  readonly of: string;
+  readonly path: string;
+}
+
 export interface ReportProblem {
   readonly code: string;
   readonly message: string;
@@ -80,6 +97,9 @@ export async function inspectPack(file: string, limits: ArchiveLimits = DEFAULT_
     });
   }
   const sbom = await sbomReport(archive, limits);
+  const schemas = (manifest?.providers ?? []).flatMap((provider) =>
+    schemaReports(provider, archive, problems),
+  );
   return {
     ok: problems.length === 0 && sbom.ok,
     model: manifestModel(value),
@@ -92,10 +112,30 @@ export async function inspectPack(file: string, limits: ArchiveLimits = DEFAULT_
     requests: (manifest?.providers ?? []).flatMap(({ id, requests }) =>
       requests.map(({ capability, reason }) => ({ provider: id, capability, reason })),
     ),
+    schemas,
     sbom,
     signature: await signatureReport(archive, limits),
     problems,
   };
+}
+
+function schemaReports(
+  provider: ManifestProvider,
+  archive: VerifiedArchive,
+  problems: ReportProblem[],
+): SchemaReport[] {
+  attempt(() => readSchemas(provider, (path) => archive.entries.get(path), archive.file), problems);
+  const named: readonly (readonly [of: string, path: string | undefined])[] = [
+    ['config', provider.config_schema],
+    ...provider.operations.flatMap(
+      ({ name, input_schema, output_schema }) =>
+        [
+          [`${name} input`, input_schema],
+          [`${name} output`, output_schema],
+        ] as const,
+    ),
+  ];
+  return named.flatMap(([of, path]) => (path === undefined ? [] : [{ provider: provider.id, of, path }]));
 }
 
 /** Runs a step of reading; what it throws becomes problems of the report. */

@@ -7,7 +7,7 @@ import type { ArchiveLimits } from './archive-limits.ts';
 import type { VerifiedArchive } from './archive-reader.ts';
 import { CborFault, decodeCbor, encodeCbor } from './cbor.ts';
 import {
-  operationName,
+  operationShape,
   packId,
   packVersion,
   plainText,
@@ -15,6 +15,7 @@ import {
   pluginImport,
   providerId,
   providerKind,
+  schemaPath,
   unique,
 } from './pack-words.ts';
 
@@ -39,8 +40,9 @@ const providerSchema = z.strictObject({
   /** Path of the WebAssembly in the archive. */
   component: z.string(),
   exports: z.array(pluginExport).superRefine(unique((name) => name, 'The export')),
+  config_schema: schemaPath.optional(),
   operations: z
-    .array(z.strictObject({ name: operationName, description: plainText }))
+    .array(z.strictObject(operationShape))
     .max(MAX_LISTED)
     .superRefine(unique(({ name }) => name, 'The operation')),
   requests: z
@@ -264,7 +266,13 @@ function providerJson(provider: ManifestProvider): Json {
     kind: provider.kind,
     component: provider.component,
     exports: provider.exports,
-    operations: provider.operations.map(({ name, description }) => ({ name, description })),
+    ...(provider.config_schema === undefined ? {} : { config_schema: provider.config_schema }),
+    operations: provider.operations.map(({ name, description, input_schema, output_schema }) => ({
+      name,
+      description,
+      ...(input_schema === undefined ? {} : { input_schema }),
+      ...(output_schema === undefined ? {} : { output_schema }),
+    })),
     requests: provider.requests.map(({ capability, reason }) => ({ capability, reason })),
   };
 }

@@ -42,6 +42,22 @@ export const operationName = z
     'Expected a letter, then up to 63 of a to z, A to Z, 0 to 9, ".", "_" and "-".',
   );
 
+/** A JSON Schema in the pack's folder for them. */
+export const schemaPath = z
+  .string()
+  .regex(
+    /^schemas\/(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.json$/,
+    'Expected schemas/NAME.json.',
+  );
+
+/** An operation as `pack.yaml` and the manifest list it. */
+export const operationShape = {
+  name: operationName,
+  description: plainText,
+  input_schema: schemaPath.optional(),
+  output_schema: schemaPath.optional(),
+};
+
 export const providerKind = z.enum(PROVIDER_KINDS);
 export const pluginExport = z.enum(PLUGIN_EXPORTS);
 export const pluginImport = z.enum(PLUGIN_IMPORTS);

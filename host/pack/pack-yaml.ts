@@ -7,7 +7,7 @@ import { closedObject, parseYamlShape, readYaml, type YamlFile } from '../yaml.t
 import { pathFault } from './entry-path.ts';
 import type { CapabilityRequest, PackOperation, ProviderKind } from './pack.ts';
 import {
-  operationName,
+  operationShape,
   packId,
   packVersion,
   plainText,
@@ -15,6 +15,7 @@ import {
   pluginImport,
   providerId,
   providerKind,
+  schemaPath,
   unique,
 } from './pack-words.ts';
 import { FREE_IMPORTS, KIND_EXPORTS } from './plugin-interface.ts';
@@ -39,6 +40,7 @@ export interface ProviderFile {
   readonly code: ProviderCode;
   /** Declared, or what the kind and the operations ask for. */
   readonly exports: readonly PluginExport[];
+  readonly config_schema: string | undefined;
   readonly operations: readonly PackOperation[];
   readonly requests: readonly CapabilityRequest[];
 }
@@ -65,12 +67,13 @@ const providerFileSchema = closedObject({
   language: z.enum(LANGUAGES).optional(),
   source: sourcePath.optional(),
   wasm: sourcePath.optional(),
+  config_schema: schemaPath.optional(),
   exports: z
     .array(pluginExport)
     .superRefine(unique((name) => name, 'The export'))
     .optional(),
   operations: z
-    .array(closedObject({ name: operationName, description: plainText }))
+    .array(closedObject(operationShape))
     .superRefine(unique(({ name }) => name, 'The operation'))
     .default([]),
   requests: z
@@ -124,6 +127,7 @@ export async function readPackFile(dir: string): Promise<PackFile> {
       kind: provider.kind,
       code: providerCode(provider),
       exports,
+      config_schema: provider.config_schema,
       operations: provider.operations,
       requests: provider.requests,
     };

@@ -7,8 +7,8 @@ import { type ManifestProvider, readManifest } from './manifest.ts';
 import type { Pack, PackProvider } from './pack.ts';
 import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
-import { readSchemas } from './schema-files.ts';
 import { compareSbom, readSbom, SBOM_PATH, type SignedSbom } from './sbom.ts';
+import { readSchemas } from './schema-files.ts';
 import { soundKey, verifySignature } from './signature.ts';
 import { readWasmInterface } from './wasm-interface.ts';
 

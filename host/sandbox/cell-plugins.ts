@@ -1,18 +1,25 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { AssemblyScriptPlugin } from './assemblyscript-plugin.ts';
+import type { CellThread } from './cell-runtime.ts';
+import { PLUGIN_BINDING } from './component-binding.ts';
 import { ComponentPlugin } from './component-plugin.ts';
 import { InstancePool, type PoolHost } from './instance-pool.ts';
+import { SchemaChecks } from './json-schema.ts';
 import type { PluginModule } from './plugin.ts';
-import type { CellStart, PluginSpec } from './protocol.ts';
+import type { CellStart, PluginSpec, ProviderSpec } from './protocol.ts';
+import { OPENING_JOB } from './watch.ts';
 
 /** The providers of a cell, each with its instances. One that cannot start fails its own calls and no others. */
 export class CellPlugins {
   readonly #start: CellStart;
+  readonly #thread: Pick<CellThread, 'bindComponent' | 'compileSchema'>;
   readonly #pools = new Map<string, InstancePool>();
+  readonly #checks = new Map<string, SchemaChecks>();
   readonly #broken = new Map<string, GtpackError>();
 
-  constructor(start: CellStart) {
+  constructor(start: CellStart, thread: Pick<CellThread, 'bindComponent' | 'compileSchema'>) {
     this.#start = start;
+    this.#thread = thread;
   }
 
   /** @param prepare makes a provider's first instance, in a call of its own */
@@ -24,14 +31,34 @@ export class CellPlugins {
     for (const provider of providers) {
       if (without.includes(provider.id)) continue;
       try {
-        const pool = new InstancePool(provider, await loadPlugin(provider.plugin, this.#start), host);
+        this.#checkConfig(provider, host);
+        const pool = new InstancePool(
+          provider,
+          await loadPlugin(provider.plugin, this.#start, this.#thread.bindComponent),
+          host,
+        );
         await prepare(provider.id, pool);
         this.#pools.set(provider.id, pool);
       } catch (error) {
-        const message = `The provider ${provider.id} cannot start: ${errorMessage(error)}`;
-        this.#broken.set(provider.id, new GtpackError('plugin_invalid', message));
+        this.#broken.set(provider.id, startError(provider.id, error));
       }
     }
+  }
+
+  /** Compiles the provider's schemas, once a cell, and checks its config, as its own code under the watch. */
+  #checkConfig({ id, schemas, config }: ProviderSpec, { watch }: PoolHost): void {
+    const { compileSchema } = this.#thread;
+    if (schemas === undefined || compileSchema === undefined) return;
+    watch.guard({ job: OPENING_JOB, source: id }, () => {
+      const checks = new SchemaChecks(id, schemas, compileSchema);
+      checks.config(config);
+      this.#checks.set(id, checks);
+    });
+  }
+
+  /** Undefined for a provider without schemas. */
+  checksOf(provider: string): SchemaChecks | undefined {
+    return this.#checks.get(provider);
   }
 
   problems(): readonly Problem[] {
@@ -50,9 +77,20 @@ export class CellPlugins {
   }
 }
 
+/** What is wrong with a schema or a config says so itself. */
+function startError(provider: string, error: unknown): GtpackError {
+  if (error instanceof GtpackError && isOwnFault(error)) return error;
+  return new GtpackError('plugin_invalid', `The provider ${provider} cannot start: ${errorMessage(error)}`);
+}
+
+function isOwnFault({ code }: GtpackError): boolean {
+  return code === 'config_invalid' || code === 'pack_schema_invalid';
+}
+
 async function loadPlugin(
   spec: PluginSpec,
   { modules, faults }: Pick<CellStart, 'modules' | 'faults'>,
+  bindComponent: CellThread['bindComponent'],
 ): Promise<PluginModule> {
   const moduleOf = (digest: string): WebAssembly.Module => {
     const module = modules.get(digest);
@@ -68,6 +106,7 @@ async function loadPlugin(
       return ComponentPlugin.load(
         spec.glue,
         new Map(Object.entries(spec.modules).map(([path, digest]) => [path, moduleOf(digest)])),
+        spec.binding === null ? PLUGIN_BINDING : bindComponent(spec.binding),
       );
     default:
       return spec satisfies never;

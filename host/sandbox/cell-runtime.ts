@@ -3,6 +3,7 @@ import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import type { Event } from '../event/event.ts';
 import { type EventIds, eventIds, type NormalizeContext } from '../event/normalize.ts';
 import { CellPlugins } from './cell-plugins.ts';
+import type { ComponentBinding } from './component-binding.ts';
 import { readArguments } from './effect-arguments.ts';
 import { GuestCall } from './guest-call.ts';
 import { GuestTurns } from './guest-turns.ts';
@@ -16,6 +17,7 @@ import {
   tickText,
 } from './ingest.ts';
 import type { InstancePool } from './instance-pool.ts';
+import type { CompileSchema } from './json-schema.ts';
 import { Outbox } from './outbox.ts';
 import type { GuestReply } from './plugin.ts';
 import type {
@@ -85,6 +87,10 @@ export type OpenProgram = (
 export interface CellThread {
   readonly send: (batch: CellReport[]) => void;
   readonly openProgram: OpenProgram;
+  /** Makes the binding of a component that was built for another host, of what its spec says of it. */
+  readonly bindComponent: (binding: unknown) => ComponentBinding;
+  /** There if a provider of the cell brings JSON Schemas. */
+  readonly compileSchema?: CompileSchema | undefined;
   /** Collects the thread's garbage at once. */
   readonly collectGarbage: () => void;
 }
@@ -114,7 +120,7 @@ export class CellRuntime {
     this.#turns = new GuestTurns(this.#watch);
     this.#memory = new TenantMemory(start.spec.limits.maxTenantMemoryBytes, thread.collectGarbage);
     this.#outbox = new Outbox(thread.send, REPORTS_A_BATCH);
-    this.#plugins = new CellPlugins(start);
+    this.#plugins = new CellPlugins(start, thread);
     this.#pluginsOpened = this.#openPlugins();
     this.#program = this.#openProgram();
   }
@@ -192,10 +198,15 @@ export class CellRuntime {
       }
       case 'invoke': {
         const context = invokeContext(job.provider, this.#ids);
+        this.#checkPart(id, job, 'input', job.input);
         const reply = await this.#enter(id, context, (call) =>
           pool.call(call, 'invoke', job.input, job.operation),
         );
-        return resultOf(reply, (json) => readOutput(json, limits));
+        return resultOf(reply, (json) => {
+          const output = readOutput(json, limits);
+          this.#checkPart(id, job, 'output', json);
+          return output;
+        });
       }
       default:
         return job satisfies never;
@@ -255,6 +266,18 @@ export class CellRuntime {
     }
   }
 
+  /** A schema is its pack's code: a pattern may take as long as it likes. */
+  #checkPart(
+    job: number,
+    { provider, operation }: { readonly provider: string; readonly operation: string },
+    part: 'input' | 'output',
+    json: string,
+  ): void {
+    const checks = this.#plugins.checksOf(provider);
+    if (checks === undefined) return;
+    this.#watch.guard({ job, source: provider }, () => checks.operation(operation, part, json));
+  }
+
   #boundMemory(owner: Owner): void {
     const detail = this.#memory.excess();
     if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, ...owner });
@@ -280,6 +303,7 @@ export class CellRuntime {
     const { provider, operation, input, key, cause } = order;
     const pool = this.#plugins.poolOf(provider);
     const context = { ...invokeContext(provider, repeatableIds(key, this.#ids)), cause };
+    this.#checkPart(job, order, 'input', input);
     const reply = await this.#enter(
       job,
       context,
@@ -288,6 +312,7 @@ export class CellRuntime {
     );
     if (reply.kind === 'problem') return reply;
     readOutput(reply.json, this.#start.spec.limits);
+    this.#checkPart(job, order, 'output', reply.json);
     return { kind: 'ok', output: reply.json };
   }
 

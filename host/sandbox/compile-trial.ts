@@ -76,23 +76,23 @@ export class CompileTrial {
     modules: ReadonlyMap<string, Uint8Array>,
   ): Promise<Map<string, TrialFault>> {
     const faults = new Map<string, TrialFault>();
-    let process: TrialProcess | undefined;
+    let compiling: TrialProcess | undefined;
     try {
       for (const [digest, bytes] of modules) {
-        const used = process;
-        process ??= new TrialProcess(compiler, this.#options);
-        let outcome = await process.compile(bytes);
+        const used = compiling;
+        compiling ??= new TrialProcess(compiler, this.#options);
+        let outcome = await compiling.compile(bytes);
         // It may have ended for what the modules before it left behind.
         if (used !== undefined && isEnd(outcome)) {
-          process = new TrialProcess(compiler, this.#options);
-          outcome = await process.compile(bytes);
+          compiling = new TrialProcess(compiler, this.#options);
+          outcome = await compiling.compile(bytes);
         }
-        if (isEnd(outcome)) process = undefined;
+        if (isEnd(outcome)) compiling = undefined;
         const fault = this.#faultOf(outcome);
         if (fault !== undefined) faults.set(digest, fault);
       }
     } finally {
-      process?.end();
+      compiling?.end();
     }
     return faults;
   }

@@ -7,6 +7,7 @@ import { GtpackError } from '../errors.ts';
 /** The libraries that run inside a cell. */
 const CELL_LIBRARIES = [
   '@marcbachmann/cel-js',
+  'ajv',
   'quickjs-emscripten-core',
   '@jitl/quickjs-wasmfile-release-sync',
 ];

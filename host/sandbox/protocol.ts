@@ -1,4 +1,11 @@
-import type { GuestProblem, LogLevel, PluginExport, PluginImport, WaitingImport } from '../contract.ts';
+import type {
+  GuestProblem,
+  LogLevel,
+  PluginExport,
+  PluginImport,
+  ProviderSchemas,
+  WaitingImport,
+} from '../contract.ts';
 import type { Problem } from '../errors.ts';
 
 /**
@@ -110,6 +117,8 @@ export interface ProviderSpec {
   readonly imports: readonly PluginImport[];
   /** The provider's `config` in the bundle, as JSON text. */
   readonly config: string;
+  /** Checked in the cell, which alone compiles them. */
+  readonly schemas?: ProviderSchemas;
 }
 
 export type PluginSpec =

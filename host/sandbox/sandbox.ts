@@ -1,4 +1,4 @@
-import { GtpackError, type Problem } from '../errors.ts';
+import { type ErrorCode, GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import { CellHosts, type HostDeath } from './cell-hosts.ts';
 import { judge } from './host-death.ts';
@@ -17,6 +17,9 @@ export type { SandboxOptions } from './sandbox-options.ts';
 
 /** Ids of jobs wrap here; see watch.ts. */
 const MAX_JOB_ID = 2 ** 30;
+
+/** Problems of an opened cell that mean that a provider of it cannot start. */
+const UNSTARTED: ReadonlySet<ErrorCode> = new Set(['plugin_invalid', 'config_invalid', 'pack_schema_invalid']);
 
 /**
  * The main process's side of all cells: opens a tenant's cell when it has work, sends it jobs, settles them, and ends the
@@ -192,7 +195,7 @@ export class Sandbox {
     const tenant = cell.tenant.id;
     switch (report.kind) {
       case 'opened':
-        if (report.problems.some(({ code }) => code === 'plugin_invalid')) {
+        if (report.problems.some(({ code }) => UNSTARTED.has(code))) {
           const [first, ...rest] = report.problems;
           if (first !== undefined) cell.failToOpen(GtpackError.ofProblems([first, ...rest]));
         }

@@ -462,6 +462,7 @@ describe('pack inspect', () => {
     publisher: 'me',
     components: [{ id: 'c', kind: 'module', imports: [], exports: ['ingest'], size: 5 }],
     flows: [{ id: 'f', nodes: 2 }],
+    schemas: [],
     requests: [{ provider: 'c', capability: 'http', reason: 'to\u001b call' }],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },

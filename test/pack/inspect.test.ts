@@ -33,6 +33,7 @@ test('a sound pack is reported whole', async () => {
     ],
     flows: [{ id: 'on_order', nodes: 2 }],
     requests: [{ provider: 'hook', capability: 'http', reason: 'asks the shop for the order' }],
+    schemas: [],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },
     problems: [],

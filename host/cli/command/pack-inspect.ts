@@ -18,7 +18,7 @@ export async function packInspect(
 }
 
 function reportLines(file: string, report: PackReport): string[] {
-  const { components, flows, requests, sbom, signature } = report;
+  const { components, flows, requests, schemas, sbom, signature } = report;
   const problems = [...report.problems, ...sbom.problems];
   return [
     `${file}: ${report.pack_id ?? 'a pack without a name'} ${report.version ?? ''}, by ${report.publisher ?? 'nobody it names'}`,
@@ -32,6 +32,7 @@ function reportLines(file: string, report: PackReport): string[] {
     ...requests.map(
       ({ provider, capability, reason }) => `requests   ${capability} for ${provider}: ${reason}`,
     ),
+    ...schemas.map(({ provider, of, path }) => `schema     ${path} for ${provider}: ${of}`),
     `sbom       ${sbom.present ? (sbom.ok ? 'matches every file' : 'does not match') : 'missing'}`,
     `signature  ${signature.present ? (signature.ok ? `by ${signature.fingerprint ?? 'an unknown key'}` : 'present, not verified') : 'none'}`,
     ...problems.map(({ code, message }) => `problem    ${message} (${code})`),
