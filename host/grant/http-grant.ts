@@ -50,8 +50,6 @@ export const httpGrantShape = mapping({
   auth: authShape.optional(),
   sign: signShape.optional(),
 }).superRefine((file, context) => {
-  // What is not what it should be cannot be compared.
-  if (context.issues.length > 0) return;
   for (const { path, message } of credentialFaults(file)) {
     context.addIssue({ code: 'custom', path: ['auth', ...path], message });
   }

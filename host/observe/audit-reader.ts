@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { constants, type FileHandle, open, stat } from 'node:fs/promises';
 import { errorMessage, GtpackError } from '../errors.ts';
-import { asideFiles } from './audit-files.ts';
+import { type AsideFile, asideFiles } from './audit-files.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** Far longer than the host writes any. */
@@ -13,6 +13,8 @@ export interface ReadAuditOptions {
   readonly file: string;
   /** Resolves when it is time to look for more; rejects or resolves with false to end. Without it, reading ends with the file. */
   readonly more?: () => Promise<boolean>;
+  /** Finds the files that were put aside. Default: asks the file system. */
+  readonly list?: (file: string) => Promise<AsideFile[]>;
 }
 
 /**
@@ -20,14 +22,18 @@ export interface ReadAuditOptions {
  * aside. A last line that a kill left torn is not among them.
  * @throws GtpackError `audit_unreadable`
  */
-export async function* readAudit({ file, more }: ReadAuditOptions): AsyncGenerator<string, void, undefined> {
+export async function* readAudit({
+  file,
+  more,
+  list = asideFiles,
+}: ReadAuditOptions): AsyncGenerator<string, void, undefined> {
   let last = 0;
   for (let first = true; ; first = false) {
     // Opened before the list is made: whatever is put aside in between is then found in both, and known by its inode.
     const current = await openFile(file);
     try {
       const inode = current === undefined ? undefined : (await current.stat()).ino;
-      const aside = (await asideFiles(file)).filter(({ number }) => number > last);
+      const aside = (await list(file)).filter(({ number }) => number > last);
       if (first && current === undefined && aside.length === 0) throw missing(file);
       let renamed = false;
       for (const { path, number } of aside) {

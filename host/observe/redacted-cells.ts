@@ -43,8 +43,7 @@ function redactedResult(result: JobResult, redact: Redact): JobResult {
       return redactedMessage(result, redact);
     case 'runs':
       return { ...result, runs: result.runs.map((run) => redactedRun(run, redact)) };
-    case 'events':
-    case 'output':
+    default:
       return result;
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AuditFile } from '../../host/observe/audit-file.ts';
+import { asideFiles } from '../../host/observe/audit-files.ts';
 import { AuditLog } from '../../host/observe/audit-log.ts';
 import { readAudit } from '../../host/observe/audit-reader.ts';
 
@@ -101,6 +102,21 @@ test('a reader that follows starts with a file that is put aside just then', asy
   await rename(file, join(dir, 'audit.000001.jsonl'));
   await put('audit.jsonl', 'b\n');
   for await (const line of reading) lines.push(line);
+  expect(lines).toEqual(['a', 'b']);
+});
+
+test('a file that is put aside between its opening and the list of files is read once', async () => {
+  await put('audit.jsonl', 'a\n');
+  let left = 1;
+  const list: typeof asideFiles = async (of) => {
+    if (left-- > 0) {
+      await rename(file, join(dir, 'audit.000001.jsonl'));
+      await put('audit.jsonl', 'b\n');
+    }
+    return asideFiles(of);
+  };
+  const lines: string[] = [];
+  for await (const line of readAudit({ file, list })) lines.push(line);
   expect(lines).toEqual(['a', 'b']);
 });
 
