@@ -48,3 +48,12 @@ export function toJson(value: unknown, what: string): string {
   if (json === undefined) throw new TypeError(`${what}: JSON was expected; ${typeof value} came.`);
   return json;
 }
+
+/**
+ * A text that crosses as it is and not as JSON.
+ * @throws ProviderProblem of that code for half a surrogate pair, on which the engine would end; the host refuses it likewise
+ */
+export function whole(text: string, code: string, what: string): string {
+  if (text.isWellFormed()) return text;
+  throw new ProviderProblem(code, `${what}: Unicode text was expected; half of a surrogate pair came.`);
+}

@@ -1,4 +1,4 @@
-import { write } from 'gtpack:plugin/log@0.1.0';
+import { log } from './log.ts';
 import { ProviderProblem, problemOf } from './problem.ts';
 import type { Event, HandleOutcome, IngestOutcome, IngestRequest, Json, Tick, TickOutcome } from './types.ts';
 
@@ -55,18 +55,22 @@ function call(operations: Readonly<Record<string, (input: Json) => Json>>, name:
   throw new ProviderProblem('operation_unknown', `There is no operation "${name}".`);
 }
 
-/** The engine hands a thrown problem record to the host as the call's typed error; any other exception ends the instance. */
+/**
+ * The engine hands a thrown problem record to the host as the call's typed error; any other exception ends the instance, and so does
+ * half a surrogate pair in any text that crosses. JSON escapes those.
+ */
 function answer(work: () => unknown): string {
   try {
     return JSON.stringify(work()) ?? 'null';
   } catch (thrown) {
     const problem = problemOf(thrown);
     if (problem !== undefined) {
-      throw { code: problem.code, message: problem.message, retryable: problem.retryable };
+      const { code, message, retryable } = problem;
+      throw { code: code.toWellFormed(), message: message.toWellFormed(), retryable };
     }
     // The engine's own report of an exception goes to an error stream that a provider does not have.
     const defect = thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ''}` : String(thrown);
-    write('error', `The provider threw: ${defect}`);
+    log.error(`The provider threw: ${defect}`);
     throw thrown;
   }
 }

@@ -1,11 +1,11 @@
 import { get, delete as remove, set } from 'gtpack:plugin/state@0.1.0';
-import { ask, askFlag, toJson, wrongAnswer } from './answer.ts';
+import { ask, askFlag, toJson, whole, wrongAnswer } from './answer.ts';
 import type { Json } from './types.ts';
 
 /** A small store of JSON values, the provider's own in its tenant. A key has 1 to 256 characters. */
 export const state = {
   /** The value; null where there is none. The type is the author's claim: nothing checks it. @throws ProviderProblem */
-  get: <T extends Json = Json>(key: string): T | null => ask(() => get(key)) as T | null,
+  get: <T extends Json = Json>(key: string): T | null => ask(() => get(keyOf(key))) as T | null,
 
   /**
    * Keeps a value in place of an earlier one.
@@ -13,9 +13,13 @@ export const state = {
    */
   set(key: string, value: Json): void {
     const text = toJson(value, 'state.set');
-    if (ask(() => set(key, text)) !== null) throw wrongAnswer('state.set');
+    if (ask(() => set(keyOf(key), text)) !== null) throw wrongAnswer('state.set');
   },
 
   /** Takes a key away. Returns whether there was such a one. @throws ProviderProblem */
-  delete: (key: string): boolean => askFlag('state.delete', () => remove(key)),
+  delete: (key: string): boolean => askFlag('state.delete', () => remove(keyOf(key))),
 };
+
+function keyOf(key: string): string {
+  return whole(key, 'state_key_invalid', 'The key');
+}

@@ -1,5 +1,5 @@
 import { clear, set } from 'gtpack:plugin/timers@0.1.0';
-import { ask, askFlag, member, toJson, wrongAnswer } from './answer.ts';
+import { ask, askFlag, member, toJson, whole, wrongAnswer } from './answer.ts';
 import type { TypedDraft } from './bus.ts';
 
 /** A draft whose id and instants the host makes of the timer and each firing. */
@@ -49,5 +49,6 @@ export const timers = {
   },
 
   /** Takes a timer away. Returns whether there was such a one. @throws ProviderProblem */
-  clear: (id: string): boolean => askFlag('timers.clear', () => clear(id)),
+  clear: (id: string): boolean =>
+    askFlag('timers.clear', () => clear(whole(id, 'timer_invalid', 'timer.id'))),
 };

@@ -1,5 +1,6 @@
 import { transpileBytes } from '@bytecodealliance/jco-transpile';
 import type { PluginExport } from '../../host/contract.ts';
+import type { HostFunctions } from './guest.ts';
 
 interface Glue {
   instantiate(
@@ -16,11 +17,6 @@ export interface Component {
   call(name: PluginExport, ...texts: readonly string[]): unknown;
   memoryBytes(): number;
 }
-
-/** Functions of the host by the name of their interface, such as `http`. */
-export type HostFunctions = Readonly<
-  Record<string, Readonly<Record<string, (...texts: string[]) => string>>>
->;
 
 export async function componentFactory(
   wasm: Uint8Array,

@@ -63,13 +63,24 @@ interface GuestExports extends Record<string, unknown> {
   readonly invoke: (operation: number, input: number) => number;
 }
 
+/** Functions of the host by the name of their interface, such as `http`. They answer with an envelope. */
+export type HostFunctions = Readonly<
+  Record<string, Readonly<Record<string, (...texts: string[]) => string>>>
+>;
+
 /** An AssemblyScript guest under its public ABI, without a host. */
 export class Guest {
   readonly logged: string[] = [];
   readonly #guest: ASUtil & GuestExports;
 
-  constructor(wasm: Uint8Array<ArrayBuffer>, config = 'null') {
+  constructor(wasm: Uint8Array<ArrayBuffer>, config = 'null', host: HostFunctions = {}) {
     const { exports } = instantiateSync<GuestExports>(wasm, {
+      ...Object.fromEntries(
+        Object.entries(host).map(([name, functions]) => [
+          `gtpack:plugin/${name}@0.1.0`,
+          Object.fromEntries(Object.entries(functions).map(([fn, answer]) => [fn, this.#given(answer)])),
+        ]),
+      ),
       'gtpack:plugin/config@0.1.0': { get: (): number => this.#guest.__newString(config) },
       'gtpack:plugin/log@0.1.0': {
         write: (level: number, message: number): void => {
@@ -91,6 +102,14 @@ export class Guest {
     for (const pointer of [first, second]) if (pointer !== 0) guest.__unpin(pointer);
     guest.__collect();
     return answer;
+  }
+
+  /** What the host answers is held by nothing until the guest's next instruction. */
+  #given(answer: (...texts: string[]) => string): (...pointers: number[]) => number {
+    return (...pointers) => {
+      const guest = this.#guest;
+      return guest.__newString(answer(...pointers.map((pointer) => guest.__getString(pointer))));
+    };
   }
 
   get memoryBytes(): number {

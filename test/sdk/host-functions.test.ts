@@ -6,7 +6,7 @@ import { grantsShape, parseGrants } from '../../host/grant/grants.ts';
 import type { Effect, EffectAnswer, JobResult } from '../../host/sandbox/protocol.ts';
 import type { Sandbox } from '../../host/sandbox/sandbox.ts';
 import { parseTimerArguments } from '../../host/sandbox/timer-order.ts';
-import { alpha, openSandbox } from '../sandbox/cell.ts';
+import { alpha, openSandbox, type TestSandbox } from '../sandbox/cell.ts';
 import { linkedGuest } from './linked-guest.ts';
 
 const granted = parseGrants(
@@ -22,6 +22,7 @@ const granted = parseGrants(
 interface Twin {
   readonly sandbox: Sandbox;
   readonly effects: Effect[];
+  readonly logs: TestSandbox['logs'];
 }
 
 const kinds = ['wrapped-as', 'wrapped-ts'] as const;
@@ -34,14 +35,14 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gtpack-wrapped-'));
   for (const kind of kinds) {
     const effects: Effect[] = [];
-    const { sandbox } = openSandbox({
+    const { sandbox, logs } = openSandbox({
       onEffect: async (_, effect) => {
         effects.push(effect);
         return answering;
       },
     });
     sandbox.register(alpha, await linkedGuest(kind, granted, folder));
-    twins.set(kind, { sandbox, effects });
+    twins.set(kind, { sandbox, effects, logs });
   }
 }, 120_000);
 afterAll(async () => {
@@ -450,6 +451,38 @@ test('secrets.get gives the text of the secret, whatever is in it', async () => 
   }
 });
 
+describe('half a surrogate pair in a text that is no JSON', () => {
+  test.each([
+    ['state_get', HALF, 'state_key_invalid'],
+    ['state_set', { key: HALF, value: 1 }, 'state_key_invalid'],
+    ['state_delete', HALF, 'state_key_invalid'],
+    ['timers_clear', HALF, 'timer_invalid'],
+    ['secrets_get', HALF, 'capability_denied'],
+  ])(
+    '%s refuses itself in TypeScript, where the engine would end, and the host in AssemblyScript',
+    async (operation, input, code) => {
+      const text = JSON.stringify(input);
+      const answer = refused(code);
+      const { result, effects } = await callOne('wrapped-ts', operation, text, answer);
+      expect(result).toMatchObject({ kind: 'problem', problem: { code, retryable: false } });
+      expect(effects).toEqual([]);
+      const other = await callOne('wrapped-as', operation, text, answer);
+      expect(other.result).toEqual(answer);
+      expect(other.effects[0]?.args[0]).toBe(HALF);
+    },
+  );
+
+  test('becomes U+FFFD in the log and in a problem’s message', async () => {
+    const message = HALF.toWellFormed();
+    const { result } = await callOne('wrapped-ts', 'refuse', JSON.stringify(HALF), ok(null));
+    expect(result).toEqual({
+      kind: 'problem',
+      problem: { code: 'asked_to_refuse', message, retryable: false },
+    });
+    expect(twins.get('wrapped-ts')?.logs.splice(0)).toMatchObject([{ level: 'warn', message }]);
+  });
+});
+
 describe('a problem', () => {
   test('in AssemblyScript has no value: who takes it all the same ends the call, told why', async () => {
     const ended = callOne('wrapped-as', 'value_of_problem', '"KEY"', refused('capability_denied'));
@@ -464,6 +497,13 @@ describe('a problem', () => {
     const answer = refused('http_timeout', true);
     const { result } = await callOne('wrapped-ts', 'caught', '"KEY"', answer);
     expect(result).toEqual(gave(answer.kind === 'problem' ? answer.problem : null));
+  });
+
+  test('that nobody caught is the answer of the call, and no defect for the log, whoever called the host', async () => {
+    const answer = refused('http_timeout', true);
+    for (const operation of ['raw', 'secrets_get'])
+      expect((await callOne('wrapped-ts', operation, '"KEY"', answer)).result).toEqual(answer);
+    expect(twins.get('wrapped-ts')?.logs).toEqual([]);
   });
 
   test('is not what comes of a value that has no JSON: that is a defect', async () => {

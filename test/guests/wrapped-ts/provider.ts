@@ -1,4 +1,5 @@
 /** The twin of ../wrapped-as/assembly/index.ts: calls the SDK's functions of the host with what its input says, and shows what they gave. */
+import { get as rawSecret } from 'gtpack:plugin/secrets@0.1.0';
 import {
   bus,
   defineProvider,
@@ -6,6 +7,7 @@ import {
   type HttpResponse,
   http,
   type Json,
+  log,
   ProviderProblem,
   secrets,
   state,
@@ -54,6 +56,11 @@ export const { invoke } = defineProvider({
         if (!(problem instanceof ProviderProblem)) throw problem;
         return { code: problem.code, message: problem.message, retryable: problem.retryable };
       }
+    },
+    raw: (input) => rawSecret(input as string),
+    refuse(input) {
+      log.warn(input as string);
+      throw new ProviderProblem('asked_to_refuse', input as string);
     },
     no_json() {
       state.set('k', (() => 1) as unknown as Json);

@@ -3,8 +3,12 @@ import {
   ArrayWalker,
   asciiLower,
   decimal,
+  decodeBase64,
+  encodeBase64,
+  encodeUtf8,
   EventDraft,
   field,
+  isInteger,
   isValidJson,
   jsonFault,
   JsonWriter,
@@ -27,6 +31,12 @@ export function invoke(operation: string, input: string): string {
   if (operation == "unquote") return unquote(input);
   if (operation == "lower") return asciiLower(input);
   if (operation == "decimal") return decimal(parseDecimal(input));
+  if (operation == "is integer") return isInteger(input) ? "true" : "false";
+  if (operation == "utf8 as base64") return encodeBase64(encodeUtf8(input));
+  if (operation == "base64") {
+    const bytes = decodeBase64(input);
+    return bytes === null ? "none" : encodeBase64(bytes);
+  }
   if (operation == "members") return members(input);
   if (operation == "elements") return elements(input);
   if (operation == "name") {
