@@ -43,8 +43,8 @@ const QUICK: Partial<CellLimits> = { cpuSliceMs: 100 };
 const FIRST_COUNT = 1_000_000;
 /** So few that attackers of the past give way, and every thread of theirs has to be gone. */
 const MAX_LIVE_CELLS = 4;
-/** What allocators keep of what was given back: less than one attack that leaks. */
-const KEPT_BYTES = 192 * 1024 * 1024;
+/** The cells that came since, and what allocators keep of what was given back: less than one attack that leaks. */
+const KEPT_BYTES = 384 * 1024 * 1024;
 /** Calls of the bystander while an attack runs, and as many after it. */
 const CALLS = 20;
 
@@ -70,7 +70,6 @@ export class Arena {
       maxCellsPerHost: 32,
       maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
       onEffect: async () => ({ kind: 'ok', output: 'null' }),
-      onRecord: async () => ({ kind: 'ok', output: 'null' }),
       onRecord: async () => ({ kind: 'ok', output: 'null' }),
       onRespond: () => undefined,
       onLog: (_, log) => this.logs.push(log),
@@ -133,13 +132,14 @@ export class Arena {
             {
               id: 'guest',
               kind: 'custom',
+              model: 'plugin',
               component: 'guest.wasm',
               wasm,
               exports,
               operations: [],
               requests: requestsOf(grants),
             },
-            { transpiler: this.#transpiler, bundleFile: 'bundle.yaml' },
+            { transpiler: this.#transpiler, bundleFile: 'bundle.yaml', env: 'test', tenant: 'demo' },
           );
     return {
       spec: {

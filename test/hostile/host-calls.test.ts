@@ -66,6 +66,25 @@ describe.each(KINDS)('%s', (_, asker) => {
     expect(arena.logs.length).toBeLessThanOrEqual(100);
   });
 
+  test('that fills the log in call after call leaves its hundred lines of each, and the machine has the memory back', async () => {
+    arena.logs.length = 0;
+    const before = await arena.residentBytes();
+    const strike = '(loop (call $line) (br_if 0 (i32.lt_u (call $count) (i32.const 1000))))';
+    const fields = `${LEFT} (func $count (result i32)
+      (global.set $left (i32.add (global.get $left) (i32.const 1)))
+      (i32.rem_u (global.get $left) (i32.const 1001)))`;
+    const wasm = await asker({ ...BUS, logs: true, strike, fields });
+    const tenant = arena.admit(await arena.code({ wasm, exports, grants, limits: { cpuSliceMs: 2000 } }));
+    const job = strikeJob('x'.repeat(20_000));
+    const calls = Array.from({ length: 99 }, () => arena.call(tenant, job));
+    await arena.attackAs(tenant, { job, harmless: restJob });
+    for (const outcome of await Promise.all(calls)) expect(outcome).toMatchObject({ kind: 'output' });
+    expect(arena.logs).toHaveLength(100 * 100);
+    expect(Math.max(...arena.logs.map(({ message }) => Buffer.byteLength(message)))).toBe(8192);
+    arena.logs.length = 0;
+    await arena.memoryReturns(before);
+  });
+
   test('that passes more than four million characters is refused, and nothing is parsed or sent', async () => {
     const memory = '500';
     const outcome = await attack({ memory }, `["${'x'.repeat(4 * 1024 * 1024)}"]`);

@@ -129,6 +129,20 @@ describe.each(KINDS)('%s', (_, asker) => {
       expect(stored.map((message) => message.tenant)).toEqual([tenant]);
     });
 
+    test('what readers could take for something else stores what every reader takes for the same', async () => {
+      const tenant = await publisher();
+      const draft = `{"event_type":"a.b","payload":{"__proto__":{"a":1},"n":[1e999,9007199254740993,-0],"s":"\\udc00\\ud800"},
+        "metadata":{"__proto__":{"hops":99},"hops":99,"trace_id":"forged"}}`;
+      expect(await attack(tenant, `[${draft}]`)).toMatchObject({ kind: 'output' });
+      const json = stored[0]?.json ?? '';
+      expect(json.isWellFormed()).toBe(true);
+      expect(json).toContain(
+        '"payload":{"__proto__":{"a":1},"n":[null,9007199254740992,0],"s":"\\udc00\\ud800"}',
+      );
+      expect(json).not.toContain('forged');
+      expect(JSON.parse(json)).toMatchObject({ metadata: { hops: 0 } });
+    });
+
     test('ten thousand drafts at once, or none that are drafts, stores nothing', async () => {
       const tenant = await publisher();
       const draft = '{"event_type":"a.b","payload":1}';
