@@ -1,8 +1,11 @@
 import type { Bundle } from './bundle/bundle.ts';
+import type { EffectRecord } from './capability/broker.ts';
 import type { GuestProblem, LogLevel } from './contract.ts';
 import type { ControlHost } from './control/control.ts';
 import type { Problem } from './errors.ts';
+import type { Json } from './event/json.ts';
 import type { EnvName, TenantId } from './event/names.ts';
+import type { Grants } from './grant/grants.ts';
 import type { ProviderKind } from './pack/pack.ts';
 
 /** What the command line and the host say to each other. */
@@ -75,7 +78,32 @@ export interface BundleCheck {
 export interface CallOptions {
   readonly log: HostLog;
   /** Which of the pack's providers; needed when it has several. */
-  readonly provider?: string;
+  readonly provider: string | undefined;
+  readonly grants: Grants;
+  /** By name: for the provider's own code as far as the grants say so, and for credentials. */
+  readonly secrets: ReadonlyMap<string, string>;
+  /** What the provider finds in its store: JSON texts by key. */
+  readonly state: ReadonlyMap<string, string>;
+  readonly config: Json;
+  /** Answers every granted request with 200 and `{"ok":true}` in place of the network. */
+  readonly stubHttp: boolean;
+}
+
+/** Something that a call asked of the host. */
+export type CalledEffect = Pick<
+  EffectRecord,
+  'capability' | 'fn' | 'target' | 'decision' | 'code' | 'durationMs'
+>;
+
+export interface CallReport {
+  readonly answer: CallAnswer;
+  /** In the order in which they were done. */
+  readonly effects: readonly CalledEffect[];
+  readonly durationMs: number;
+  /** What the provider's memories hold after the call. */
+  readonly memoryBytes: number;
+  /** What is in the provider's store after the call. */
+  readonly state: ReadonlyMap<string, string>;
 }
 
 export type CallAnswer =
@@ -84,8 +112,8 @@ export type CallAnswer =
   | { readonly kind: 'problem'; readonly problem: GuestProblem };
 
 /**
- * Calls a provider of a pack once, in a cell of its own. `ingest`, `tick` and `handle` are the exports of that name;
- * every other operation goes to `invoke`.
+ * Calls a provider of a pack, or a bare WebAssembly, once, in a cell of its own. `ingest` and `tick` are the exports of
+ * that name; every other operation goes to `invoke`.
  * @param input JSON text
  * @throws GtpackError for a pack that can't be read, and for what the host says of the call
  */
@@ -94,4 +122,4 @@ export type CallPlugin = (
   operation: string,
   input: string,
   options: CallOptions,
-) => Promise<CallAnswer>;
+) => Promise<CallReport>;

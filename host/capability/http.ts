@@ -25,6 +25,8 @@ export interface HttpCapabilityOptions {
   readonly secretOf?: AttachmentOptions['secretOf'];
   /** Milliseconds since the Unix epoch. Default: the system's clock. */
   readonly now?: () => number;
+  /** Answers a hop in place of the network, once it is permitted. */
+  readonly stub?: () => HttpResponse;
 }
 
 /**
@@ -51,6 +53,7 @@ export class HttpCapability implements Capability {
   readonly #load: Load;
   readonly #attachment: AttachmentOptions;
   readonly #client: HttpClient;
+  readonly #exchange: HttpClient['exchange'];
   readonly #unpacker = new Unpacker();
   readonly #deadlines = new Deadlines();
 
@@ -60,12 +63,15 @@ export class HttpCapability implements Capability {
     limits,
     secretOf = noSecret,
     now = Date.now,
+    stub,
   }: HttpCapabilityOptions = {}) {
     this.#attachment = { secretOf, now, randomId: () => randomBytes(24).toString('base64url') };
     this.#load = createLoad({ ...DEFAULT_HTTP_LIMITS, ...limits });
     const lookups = new Lookups(resolve);
     const { connections } = this.#load;
     this.#client = new HttpClient(new Connector({ lookups, connections, ca: ca ?? null }));
+    this.#exchange =
+      stub === undefined ? (...hop) => this.#client.exchange(...hop) : () => Promise.resolve(stub());
   }
 
   async perform({
@@ -133,7 +139,7 @@ export class HttpCapability implements Capability {
     permitHop(scope, first, null);
     let hop = attach(scope, first, first.auth, this.#attachment);
     for (let followed = 0; ; followed += 1) {
-      const response = await this.#client.exchange(scope, hop, { hold, signal });
+      const response = await this.#exchange(scope, hop, { hold, signal });
       const next = redirects === 0 ? undefined : redirectOf(hop, response);
       const { origin } = hop.url;
       if (next === undefined) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { call } from './command/call.ts';
 import { installPack } from './command/install.ts';
 import { keygen } from './command/keygen.ts';
 import { packBuild } from './command/pack-build.ts';
@@ -17,6 +18,16 @@ export interface CommandTools {
 
 interface JsonOption {
   readonly json?: boolean;
+}
+
+interface CallArguments extends JsonOption {
+  readonly input: string;
+  readonly component?: string;
+  readonly grant?: readonly string[];
+  readonly secret?: readonly string[];
+  readonly state?: string;
+  readonly config: string;
+  readonly stubHttp?: boolean;
 }
 
 interface InstallArguments extends JsonOption {
@@ -80,6 +91,47 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
     .option('--json', 'one JSON document')
     .action((file: string, { trust, json = false }: JsonOption & { readonly trust: readonly string[] }) => {
       once(json, () => packVerify(world, rooms, file, { trust, json }));
+    });
+  program
+    .command('call')
+    .description('call one operation of a pack or of a bare .wasm, without a host')
+    .argument('<FILE>', 'a .gtpack or a .wasm')
+    .argument('<OPERATION>', 'ingest, tick, one of its operations, or invoke and the operation')
+    .argument('[NAME]', 'the operation, after invoke')
+    .option('--input <JSON>', 'the input; - reads it from stdin', '{}')
+    .option('--component <ID>', 'which of its providers, where it has several')
+    .option(
+      '--grant <GRANT...>',
+      'what it may reach: http=HOST (* for any), bus=TYPE, timers=TYPE, state, secrets=NAME',
+    )
+    .option('--secret <NAME=VALUE...>', 'a secret that it may read')
+    .option('--state <FILE>', 'a JSON file with what is in its store; written after the call')
+    .option('--config <JSON>', 'what its config is', 'null')
+    .option('--stub-http', 'answer every granted request with 200 and {"ok":true}')
+    .option('--json', 'one JSON document')
+    .action((file: string, operation: string, name: string | undefined, given: CallArguments) => {
+      const {
+        input,
+        component,
+        grant = [],
+        secret = [],
+        state,
+        config,
+        stubHttp = false,
+        json = false,
+      } = given;
+      once(json, () =>
+        call(world, rooms, file, [operation, name], {
+          input,
+          provider: component,
+          grants: grant,
+          secrets: secret,
+          stateFile: state,
+          config,
+          stubHttp,
+          json,
+        }),
+      );
     });
   program
     .command('install')

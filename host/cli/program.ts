@@ -4,7 +4,6 @@ import { Command, CommanderError } from 'commander';
 import { GtpackError } from '../errors.ts';
 import { sdkFolder } from '../pack/sdk-folder.ts';
 import { type AuditFilterWords, audit } from './command/audit.ts';
-import { call } from './command/call.ts';
 import { check } from './command/check.ts';
 import { emit } from './command/emit.ts';
 import { quarantineList, quarantineRelease } from './command/quarantine.ts';
@@ -176,26 +175,6 @@ async function commandLine(
     .action((tenant: string, source: string, { bundle, json }: BundleOption & JsonOption) => {
       once(json === true, () => quarantineRelease(world, tenant, source, { bundle, json: json === true }));
     });
-  program
-    .command('call')
-    .description('call a provider of a pack once, without a host')
-    .argument('<FILE>', 'a .gtpack')
-    .argument('<OPERATION>', 'ingest, tick, or one of its operations')
-    .option('--input <JSON>', 'the input; - reads it from stdin', '{}')
-    .option('--provider <ID>', 'which of its providers, where it has several')
-    .option('--json', 'one JSON document')
-    .action(
-      (
-        file: string,
-        operation: string,
-        { input, provider, json }: JsonOption & { readonly input: string; readonly provider?: string },
-      ) => {
-        once(json === true, () =>
-          call(world, rooms, file, operation, { input, provider, json: json === true }),
-        );
-      },
-    );
-
   addPackCommands(program, { world, rooms, once });
   return program;
 }

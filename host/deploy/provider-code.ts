@@ -51,13 +51,13 @@ export async function codeOf(
   binding: ProviderBinding,
   pack: Pack,
   provider: PackProvider,
-  { transpiler, bundleFile, env, tenant }: LinkTools,
+  { transpiler, bundleFile, env, tenant, ungranted: whenUngranted = 'refuse' }: LinkTools,
 ): Promise<ProviderCode> {
   const wasm = readWasmInterface(provider.wasm, `${pack.file} (${provider.component})`);
   const actual = providerInterface(provider, wasm, pack.file, { env, tenant, provider: binding.id });
   const problems: Problem[] = [...actual.problems];
   for (const name of actual.imports) {
-    if (FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
+    if (whenUngranted === 'deny' || FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
     problems.push(ungranted(binding, name, provider.requests, bundleFile));
   }
   const [first, ...rest] = problems;
@@ -84,6 +84,8 @@ export interface LinkTools {
   readonly bundleFile: string;
   readonly env: string;
   readonly tenant: string;
+  /** `deny` links what no grant allows, for the broker to deny: to see what a provider would ask for. Default: `refuse`. */
+  readonly ungranted?: 'refuse' | 'deny';
 }
 
 function ungranted(

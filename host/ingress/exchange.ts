@@ -90,6 +90,7 @@ function refusalOfResult(result: Exclude<JobResult, { kind: 'events' }>): Refusa
     case 'error':
       return refusalOfJobError(result.code, result.message);
     case 'output':
+    case 'memory':
     case 'runs':
       throw new Error(`an ingest job answered with ${result.kind}`);
   }

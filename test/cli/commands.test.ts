@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -6,8 +6,9 @@ import type { Bundle } from '../../host/bundle/bundle.ts';
 import { type ControlServer, openControl } from '../../host/control/control.ts';
 import { GtpackError } from '../../host/errors.ts';
 import { parseEnvName, parseTenantId } from '../../host/event/names.ts';
+import { NO_GRANTS } from '../../host/grant/grants.ts';
 import type { PackReport } from '../../host/pack/inspect.ts';
-import type { HostLog, RunningHost } from '../../host/running-host.ts';
+import type { CallAnswer, CallOptions, CallReport, HostLog, RunningHost } from '../../host/running-host.ts';
 import { FakeHost } from '../control/fake-host.ts';
 import { runToEnd, start } from './desk.ts';
 
@@ -415,33 +416,115 @@ describe('emit', () => {
 });
 
 describe('call', () => {
-  test('prints what the provider answers', async () => {
+  const reported = (answer: CallAnswer): CallReport => ({
+    answer,
+    effects: [
+      {
+        capability: 'http',
+        fn: 'send',
+        target: 'GET https://a',
+        decision: 'denied',
+        code: 'x',
+        durationMs: 2,
+      },
+    ],
+    durationMs: 1.25,
+    memoryBytes: 2048,
+    state: new Map([['n', '2']]),
+  });
+
+  test('prints what the provider answers, and what it asked of the host', async () => {
     const calls: unknown[] = [];
     const rooms = {
       callPlugin: async (...given: unknown[]) => {
-        calls.push(given.slice(0, 3));
-        return { kind: 'output' as const, output: '{"a":\n1.0}' };
+        calls.push(given);
+        return reported({ kind: 'output', output: '{"a":\n1.0}' });
       },
     };
     const argv = ['call', 'x.gtpack', 'greet', '--input', '{"n":1}'];
     const plain = await runToEnd(argv, { cwd: dir, rooms });
-    expect([plain.status, plain.out]).toEqual([0, '{"a": 1.0}\n']);
+    expect([plain.status, plain.out, plain.err]).toEqual([
+      0,
+      '{"a": 1.0}\n',
+      'http.send GET https://a denied (x)\n1.3 ms, 2 KiB of memory.\n',
+    ]);
     const json = await runToEnd([...argv, '--json'], { cwd: dir, rooms });
-    expect(json.out).toBe('{"output":{"a": 1.0}}\n');
-    expect(calls[0]).toEqual([join(dir, 'x.gtpack'), 'greet', '{"n":1}']);
+    expect(json.out).toBe(
+      '{"ok":true,"output":{"a": 1.0},"host_calls":[{"capability":"http","fn":"send","target":"GET https://a","decision":"denied","code":"x","duration_ms":2}],"duration_ms":1.25,"memory_bytes":2048}\n',
+    );
+    expect(calls[0]).toMatchObject([join(dir, 'x.gtpack'), 'greet', '{"n":1}', { grants: NO_GRANTS }]);
+  });
+
+  test('grants, secrets, config and state reach the call, and the state goes back to its file', async () => {
+    const calls: unknown[] = [];
+    const rooms = {
+      callPlugin: async (...given: unknown[]) => {
+        calls.push(...given.slice(1));
+        return reported({ kind: 'output', output: '1' });
+      },
+    };
+    await writeFile(join(dir, 'state.json'), '{"n":1,"m":{"a":[]}}');
+    const { status } = await runToEnd(
+      [
+        ...[
+          'call',
+          'x.wasm',
+          'invoke',
+          'describe',
+          '--component',
+          'mail',
+          '--grant',
+          'http=a.example',
+          'bus=a.b',
+        ],
+        ...['--secret', 'KEY=a=b', '--state', 'state.json', '--config', '{"c":1}', '--stub-http'],
+      ],
+      { cwd: dir, rooms },
+    );
+    expect([status, calls[0]]).toEqual([0, 'describe']);
+    const options = calls[2] as CallOptions;
+    expect(options).toMatchObject({ provider: 'mail', config: { c: 1 }, stubHttp: true });
+    expect([...options.secrets]).toEqual([['KEY', 'a=b']]);
+    expect([...options.state]).toEqual([
+      ['n', '1'],
+      ['m', '{"a":[]}'],
+    ]);
+    expect(options.grants.bus).toEqual({ publish: ['a.b'] });
+    expect(options.grants.secrets).toEqual(new Set(['KEY']));
+    expect(options.grants.state).not.toBeNull();
+    const allows = (url: string) => options.grants.http?.allowsOrigin(new URL(url));
+    expect([allows('https://a.example'), allows('http://a.example'), allows('https://b.example')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(await readFile(join(dir, 'state.json'), 'utf8')).toBe('{\n  "n": 2\n}\n');
+  });
+
+  test.each([
+    ['a secret without a name', ['--secret', 'hunter2'], 2, '--secret: NAME=VALUE was expected.'],
+    ['a grant that there is not', ['--grant', 'all'], 2, '"all" came'],
+    ['a state that is no object', ['--state', 'list.json'], 1, 'a JSON object of values by key'],
+    ['a config that is no JSON', ['--config', '{'], 1, 'The config'],
+    ['two operations', ['second'], 2, 'One operation was expected'],
+  ])('%s is refused, and shows no secret', async (_title, argv, status, message) => {
+    await writeFile(join(dir, 'list.json'), '[]');
+    const done = await runToEnd(['call', 'x.gtpack', 'greet', ...argv], { cwd: dir });
+    expect([done.status, done.err]).toEqual([status, expect.stringContaining(message)]);
+    expect(done.err).not.toContain('hunter2');
   });
 
   test('a problem of the provider is status 1', async () => {
     const problem = { code: 'no_name', message: 'A name\u0007 is missing.', retryable: false };
-    const rooms = { callPlugin: async () => ({ kind: 'problem' as const, problem }) };
+    const rooms = { callPlugin: async () => reported({ kind: 'problem' as const, problem }) };
     const plain = await runToEnd(['call', 'x.gtpack', 'greet'], { cwd: dir, rooms });
     expect([plain.status, plain.out, plain.err]).toEqual([
       1,
       '',
-      'The provider answered with the problem no_name: A name\\u{7} is missing.\n',
+      expect.stringContaining('The provider answered with the problem no_name: A name\\u{7} is missing.\n'),
     ]);
     const json = await runToEnd(['call', 'x.gtpack', 'greet', '--json'], { cwd: dir, rooms });
-    expect([json.status, JSON.parse(json.out)]).toEqual([1, { problem }]);
+    expect([json.status, JSON.parse(json.out)]).toMatchObject([1, { ok: false, problem }]);
   });
 
   test('a call that never ends is left when the user stops it', async () => {
