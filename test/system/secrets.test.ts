@@ -222,5 +222,13 @@ describe('secrets', () => {
     found({ ...own, capability: 'secrets', fn: 'get', target: 'SPOKEN', decision: 'done' });
     found({ ...own, capability: 'secrets', fn: 'get', target: 'SENT', decision: 'denied' });
     found({ tenant: 'default', flow: 'fails', node: 'ask', pack: null, target: `GET ${origin}/refusing` });
+
+    const check = await runToEnd(['check', folder], { cwd: folder, rooms: hostRooms, env });
+    expect([check.status, check.err]).toEqual([0, expect.stringContaining('leaking reads SPOKEN itself.')]);
+    const without = await runToEnd(['check', folder], { cwd: folder, rooms: hostRooms });
+    expect([without.status, without.err]).toEqual([
+      1,
+      expect.stringContaining('the variable SPOKEN_HERE is not there'),
+    ]);
   });
 });
