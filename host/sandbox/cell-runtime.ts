@@ -208,6 +208,8 @@ export class CellRuntime {
           return output;
         });
       }
+      case 'measure':
+        return { kind: 'memory', bytes: pool.memoryBytes() };
       default:
         return job satisfies never;
     }

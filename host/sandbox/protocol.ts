@@ -128,12 +128,16 @@ export type PluginSpec =
       readonly kind: 'component';
       readonly glue: string;
       readonly modules: Readonly<Record<string, string>>;
+      /** For a component that was built for another host: what its binding is made of; opaque to the sandbox. */
+      readonly binding: unknown;
     };
 
 export type Job =
   | { readonly kind: 'ingest'; readonly provider: string; readonly request: IngestRequest }
   | { readonly kind: 'tick'; readonly provider: string; readonly tick: Tick }
   | { readonly kind: 'invoke'; readonly provider: string; readonly operation: string; readonly input: string }
+  /** Runs nothing: what the provider's instances hold. */
+  | { readonly kind: 'measure'; readonly provider: string }
   | {
       readonly kind: 'run';
       readonly event: string;
@@ -187,6 +191,8 @@ export interface RunOrder {
 export type JobResult =
   | { readonly kind: 'events'; readonly events: readonly NormalizedEvent[]; readonly answer?: HttpAnswer }
   | { readonly kind: 'output'; readonly output: string }
+  /** Actual sizes of its memories together. */
+  | { readonly kind: 'memory'; readonly bytes: number }
   | { readonly kind: 'runs'; readonly runs: readonly RunOutcome[] }
   /** The guest's own typed error. */
   | { readonly kind: 'problem'; readonly problem: GuestProblem }
