@@ -37,6 +37,8 @@ export interface Limits {
   readonly compileMemoryBytes: number;
   readonly maxLiveCells: number;
   readonly maxCellsPerHost: number;
+  /** WebAssembly memories of all cells in one cell host; a process fails at about 16,000. */
+  readonly maxMemoriesPerHost: number;
   /** Cells that a provider or flow may cost within `quarantineWindowMs` before it is quarantined. */
   readonly quarantineStrikes: number;
   readonly quarantineWindowMs: number;
@@ -74,6 +76,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   compileMemoryBytes: 512 * MiB,
   maxLiveCells: 200,
   maxCellsPerHost: 32,
+  maxMemoriesPerHost: 12_000,
   quarantineStrikes: 3,
   quarantineWindowMs: 60_000,
   quarantineMs: 60_000,

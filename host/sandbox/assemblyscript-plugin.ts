@@ -108,6 +108,10 @@ class AssemblyScriptInstance implements PluginInstance {
     return parseEnvelope(text);
   }
 
+  memoryCount(): number {
+    return this.#memories.length;
+  }
+
   memoryBytes(): number {
     return this.#memories.reduce((total, { buffer }) => total + buffer.byteLength, 0);
   }

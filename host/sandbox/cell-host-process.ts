@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { entryUrl } from '../entry.ts';
 import { LOCKED_DOWN } from './lockdown.ts';
+import { ModuleUses } from './module-uses.ts';
 import { CellOutbox, Outbox } from './outbox.ts';
 import type { CellHostMessage, CellMessage, HostMessage } from './protocol.ts';
 
@@ -24,7 +25,7 @@ export class CellHostProcess {
   readonly #child: ChildProcess;
   readonly #controls: Outbox<HostMessage>;
   readonly #cells: CellOutbox<CellMessage>;
-  readonly #sentModules = new Set<string>();
+  readonly #modules = new ModuleUses();
   readonly #exited: Promise<void>;
   readonly #watch: NodeJS.Timeout;
   #silentLooks = 0;
@@ -69,10 +70,18 @@ export class CellHostProcess {
     return this.#child.pid;
   }
 
-  sendModule(digest: string, bytes: Uint8Array): void {
-    if (this.#sentModules.has(digest)) return;
-    this.#sentModules.add(digest);
-    this.#controls.push({ kind: 'module', digest, bytes });
+  /** Sends the modules that a cell opens with, as far as they are not there. */
+  retain(modules: ReadonlyMap<string, Uint8Array>): void {
+    for (const digest of this.#modules.retain(modules.keys())) {
+      const bytes = modules.get(digest);
+      if (bytes !== undefined) this.#controls.push({ kind: 'module', digest, bytes });
+    }
+  }
+
+  /** Lets go of the modules of a cell that is gone, as far as no other uses them. */
+  release(modules: ReadonlyMap<string, Uint8Array>): void {
+    const digests = this.#modules.release(modules.keys());
+    if (digests.length > 0) this.#controls.push({ kind: 'forget', digests });
   }
 
   control(message: HostMessage): void {

@@ -7,6 +7,7 @@ import type { ComponentBinding } from './component-binding.ts';
 import { readArguments } from './effect-arguments.ts';
 import { GuestCall } from './guest-call.ts';
 import { GuestTurns } from './guest-turns.ts';
+import { HostMemories } from './host-memories.ts';
 import {
   ingestContext,
   invokeContext,
@@ -118,7 +119,12 @@ export class CellRuntime {
     this.#thread = thread;
     this.#watch = new Watch(start.watch);
     this.#turns = new GuestTurns(this.#watch);
-    this.#memory = new TenantMemory(start.spec.limits.maxTenantMemoryBytes, thread.collectGarbage);
+    const { maxTenantMemoryBytes, maxMemoriesPerHost } = start.spec.limits;
+    this.#memory = new TenantMemory(
+      maxTenantMemoryBytes,
+      new HostMemories(start.memories, maxMemoriesPerHost),
+      thread.collectGarbage,
+    );
     this.#outbox = new Outbox(thread.send, REPORTS_A_BATCH);
     this.#plugins = new CellPlugins(start, thread);
     this.#pluginsOpened = this.#openPlugins();

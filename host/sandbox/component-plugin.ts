@@ -92,6 +92,10 @@ class ComponentInstance implements PluginInstance {
     return this.#binding.call(this.#exports, name, input, operation);
   }
 
+  memoryCount(): number {
+    return this.#memories.size;
+  }
+
   memoryBytes(): number {
     let total = 0;
     for (const memory of this.#memories) total += memory.buffer.byteLength;

@@ -27,6 +27,7 @@ interface Lease {
 const RECYCLE_BYTES = 32 * 1024 * 1024;
 /** What an instance that failed to start is taken to leave behind; its memories were never seen. */
 const UNSEEN_BYTES = 64 * 1024 * 1024;
+const UNSEEN_MEMORIES = 4;
 
 /**
  * The instances of one provider. An instance serves one call at a time, suspended or not. It is used again after a reply,
@@ -88,7 +89,7 @@ export class InstancePool {
 
   /** A tenant always gets one instance of each provider; more of them as its memory allows. */
   #mayGrow(): boolean {
-    return this.#busy.size === 0 || this.#host.memory.hasRoomFor(this.#instanceBytes());
+    return this.#busy.size === 0 || this.#host.memory.hasAnother(this.#instanceBytes());
   }
 
   /** What one more will take at least: as much as those that are there. */
@@ -155,6 +156,9 @@ export class InstancePool {
   }
 
   #instantiate(call: GuestCall): Lease {
+    if (!this.#host.memory.hasFirst()) {
+      throw new GtpackError('cell_busy', 'The cell host holds as many WebAssembly memories as it may.');
+    }
     const occupant: Occupant = { call };
     let lease: Lease | undefined;
     const imports = this.#imports(occupant, () => {
@@ -162,10 +166,12 @@ export class InstancePool {
     });
     try {
       lease = { instance: this.#module.instantiate(imports), occupant, bytes: 0 };
+      this.#host.memory.made(lease.instance.memoryCount());
       this.#measure(lease);
       return lease;
     } catch (error) {
-      this.#host.memory.dropped(UNSEEN_BYTES);
+      this.#host.memory.made(UNSEEN_MEMORIES);
+      this.#host.memory.dropped(UNSEEN_BYTES, UNSEEN_MEMORIES);
       throw this.#coded(error);
     }
   }
@@ -178,7 +184,7 @@ export class InstancePool {
 
   #drop(lease: Lease): void {
     this.#bytes -= lease.bytes;
-    this.#host.memory.dropped(lease.bytes);
+    this.#host.memory.dropped(lease.bytes, lease.instance.memoryCount());
   }
 
   /** Only what the provider was granted: no grant, no function linked. @param onAsk before the broker is asked */

@@ -63,7 +63,7 @@ export class LiveCells {
 
   forget(cell: LiveCell): void {
     cell.gone.abort();
-    this.#cells.delete(cell.id);
+    if (this.#cells.delete(cell.id)) cell.host.release(cell.tenant.code.modules);
     this.#hosts.remove(cell);
     if (cell.tenant.cell === cell) cell.tenant.cell = undefined;
   }

@@ -19,6 +19,8 @@ export interface PluginInstance {
   call(name: PluginExport, input: string, operation?: string): GuestReply | Promise<GuestReply>;
   /** Sum of the actual sizes of its linear memories. */
   memoryBytes(): number;
+  /** How many linear memories it has. */
+  memoryCount(): number;
 }
 
 export type GuestReply =

@@ -7,6 +7,7 @@ import type {
   WaitingImport,
 } from '../contract.ts';
 import type { Problem } from '../errors.ts';
+import type { MemoryWords } from './host-memories.ts';
 
 /**
  * The wire between the main process, a cell host (child process) and its cells (workers).
@@ -20,6 +21,8 @@ import type { Problem } from '../errors.ts';
 export type HostMessage =
   /** Bytes of a core module; compiled once for all cells of this cell host, under its digest. */
   | { readonly kind: 'module'; readonly digest: string; readonly bytes: Uint8Array }
+  /** No cell uses these modules any more. */
+  | { readonly kind: 'forget'; readonly digests: readonly string[] }
   | { readonly kind: 'open'; readonly cell: number; readonly spec: CellSpec }
   | { readonly kind: 'cell'; readonly cell: number; readonly messages: CellMessage[] }
   /** Ends the cell; the sender of this has settled its open jobs. */
@@ -68,6 +71,7 @@ export interface CellStart {
   readonly faults: ReadonlyMap<string, string>;
   /** The slot in which the cell tells its supervisor what it runs; see watch.ts. */
   readonly watch: SharedArrayBuffer;
+  readonly memories: MemoryWords;
 }
 
 /** Why a cell is gone. */
@@ -99,6 +103,8 @@ export interface CellLimits {
   /** Of a call that may wait on effects; past it every effect is answered with a problem. */
   readonly effectCallWallMs: number;
   readonly maxTenantMemoryBytes: number;
+  /** WebAssembly memories of all cells in one process. */
+  readonly maxMemoriesPerHost: number;
   readonly maxEventBytes: number;
   readonly maxJsonDepth: number;
   readonly maxJsonElements: number;

@@ -158,7 +158,7 @@ export class Sandbox {
     });
     this.#nextCell += 1;
     this.#cells.add(cell);
-    for (const [digest, bytes] of tenant.code.modules) host.sendModule(digest, bytes);
+    host.retain(tenant.code.modules);
     const { spec } = tenant.code;
     host.control({
       kind: 'open',

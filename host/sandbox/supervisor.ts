@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { errorMessage } from '../errors.ts';
+import { forgetMemories, memoryWord } from './host-memories.ts';
 import { CellOutbox } from './outbox.ts';
 import type { CellHostMessage, CellLoss, CellReport, CellSpec, CellStart, HostMessage } from './protocol.ts';
 import { SupervisedCell } from './supervised-cell.ts';
@@ -48,6 +49,7 @@ type Cell =
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #modules = new Map<string, Promise<WebAssembly.Module>>();
+  readonly #memories = memoryWord();
   readonly #cells = new Map<number, Cell>();
   readonly #spares: Worker[] = [];
   /** Threads that were told to end, and how often they were seen alive since. */
@@ -73,6 +75,9 @@ export class Supervisor {
       switch (message.kind) {
         case 'module':
           this.#addModule(message.digest, message.bytes);
+          break;
+        case 'forget':
+          for (const digest of message.digests) this.#modules.delete(digest);
           break;
         case 'open':
           void this.#open(message.cell, message.spec);
@@ -125,8 +130,12 @@ export class Supervisor {
       this.#reports.push(cell, reports);
     });
     worker.on('error', (error) => this.#crashed(cell, supervised, errorMessage(error)));
-    worker.on('exit', (code) => this.#crashed(cell, supervised, `The cell's thread ended with ${code}.`));
-    worker.postMessage({ spec, ...modules, watch: supervised.watch } satisfies CellStart);
+    const memories = { total: this.#memories, own: memoryWord() };
+    worker.on('exit', (code) => {
+      forgetMemories(memories);
+      this.#crashed(cell, supervised, `The cell's thread ended with ${code}.`);
+    });
+    worker.postMessage({ spec, ...modules, watch: supervised.watch, memories } satisfies CellStart);
     for (const messages of opening.waiting) worker.postMessage(messages);
   }
 

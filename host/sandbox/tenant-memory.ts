@@ -1,3 +1,4 @@
+import type { HostMemories } from './host-memories.ts';
 import type { InstancePool } from './instance-pool.ts';
 
 /** Past this share of the total the cell is ended: something grew while it was suspended or served. */
@@ -14,10 +15,13 @@ export class TenantMemory {
   readonly #maxBytes: number;
   readonly #collectGarbage: () => void;
   readonly #pools = new Set<InstancePool>();
+  readonly #memories: HostMemories;
   #droppedBytes = 0;
+  #droppedMemories = 0;
 
-  constructor(maxBytes: number, collectGarbage: () => void) {
+  constructor(maxBytes: number, memories: HostMemories, collectGarbage: () => void) {
     this.#maxBytes = maxBytes;
+    this.#memories = memories;
     this.#collectGarbage = collectGarbage;
   }
 
@@ -25,9 +29,26 @@ export class TenantMemory {
     this.#pools.add(pool);
   }
 
+  /** An instance was made. */
+  made(memories: number): void {
+    this.#memories.add(memories);
+  }
+
   /** An instance of this size was given up. */
-  dropped(bytes: number): void {
+  dropped(bytes: number, memories: number): void {
     this.#droppedBytes += bytes;
+    this.#droppedMemories += memories;
+  }
+
+  /** Whether the process has room for a provider's first instance. */
+  hasFirst(): boolean {
+    return this.#memories.hasAny() || (this.#collect() && this.#memories.hasAny());
+  }
+
+  /** Whether it has room for one more of this size beside others. */
+  hasAnother(bytes: number): boolean {
+    if (!this.hasRoomFor(bytes)) return false;
+    return this.#memories.hasShare() || (this.#collect() && this.#memories.hasShare());
   }
 
   hasRoomFor(bytes: number): boolean {
@@ -44,8 +65,7 @@ export class TenantMemory {
       }
     }
     if (this.#held() + this.#droppedBytes <= this.#maxBytes) return;
-    this.#collectGarbage();
-    this.#droppedBytes = 0;
+    this.#collect();
   }
 
   /** Why the cell has to end, if it has to. */
@@ -53,6 +73,16 @@ export class TenantMemory {
     const held = this.#held();
     if (held <= this.#maxBytes * HARD_SHARE) return undefined;
     return `The tenant's guests hold ${held} bytes of memory; ${this.#maxBytes} are allowed.`;
+  }
+
+  /** @returns whether there was anything to collect */
+  #collect(): boolean {
+    if (this.#droppedBytes === 0 && this.#droppedMemories === 0) return false;
+    this.#collectGarbage();
+    this.#memories.remove(this.#droppedMemories);
+    this.#droppedBytes = 0;
+    this.#droppedMemories = 0;
+    return true;
   }
 
   #held(): number {

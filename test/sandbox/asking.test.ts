@@ -102,6 +102,32 @@ describe('a guest that asks the host', () => {
     expect(await Promise.all(calls)).toHaveLength(20);
   });
 
+  test('past the memories of its cell host, calls wait, and the next tenant finds room all the same', async () => {
+    const { held, onEffect } = heldBroker();
+    opened = openSandbox({ onEffect });
+    const { sandbox } = opened;
+    for (const tenant of [alpha, beta]) sandbox.register(tenant, asking({ maxMemoriesPerHost: 8 }));
+    const calls = Array.from({ length: 20 }, () => sandbox.submit(alpha, invoke('hold', DRAFT)));
+    await expect.poll(() => held.length).toBe(4);
+    const other = sandbox.submit(beta, invoke('hold', DRAFT));
+    await expect.poll(() => held.length).toBe(5);
+    for (let answered = 0; answered < 21; answered += 1) {
+      await expect.poll(() => held.length).toBeGreaterThan(answered);
+      held[answered]?.({ kind: 'ok', output: 'null' });
+    }
+    expect(await Promise.all([...calls, other])).toHaveLength(21);
+  });
+
+  test('without any memory left in its cell host is refused, until a cell there has ended', async () => {
+    opened = openSandbox({ maxLiveCells: 2 });
+    const { sandbox } = opened;
+    for (const tenant of [alpha, beta]) sandbox.register(tenant, asking({ maxMemoriesPerHost: 1 }));
+    await sandbox.submit(alpha, invoke('publish', DRAFT));
+    await expect(sandbox.submit(beta, invoke('publish', DRAFT))).rejects.toMatchObject({
+      message: expect.stringMatching(/as many WebAssembly memories as it may/),
+    });
+  });
+
   test('may ask 64 times a call; after that it gets a problem', async () => {
     opened = openSandbox();
     opened.sandbox.register(alpha, asking());

@@ -50,7 +50,12 @@ async function linked(guest: string): Promise<TenantCode> {
     wallMs: DEFAULT_LIMITS.transpileWallMs,
     memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
   });
-  const { spec, modules } = await codeOf(binding, pack, provider, { transpiler, bundleFile: 'bundle.yaml', env: 'test', tenant: 'demo' });
+  const { spec, modules } = await codeOf(binding, pack, provider, {
+    transpiler,
+    bundleFile: 'bundle.yaml',
+    env: 'test',
+    tenant: 'demo',
+  });
   const code = assemblyScriptTenant(alpha, new Uint8Array());
   return { spec: { ...code.spec, providers: [spec] }, modules: new Map([...code.modules, ...modules]) };
 }
