@@ -31,6 +31,8 @@ port.once('message', (start: CellStart) => {
     : undefined;
   // All that a cell needs is loaded by now; see lockdown.ts.
   process.permission.drop('fs.read');
+  // A thread may start another with wider permissions than its own (seen with 26.10: one that reads every file).
+  process.permission.drop('worker');
   const runtime = new CellRuntime(start, {
     send: (batch) => port.postMessage(batch),
     openProgram: flowProgram(clocks),

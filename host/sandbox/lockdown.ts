@@ -18,6 +18,10 @@ function readingOnly(libraries: readonly string[]): string[] {
   return [
     '--permission',
     ...[...readable].map((folder) => `--allow-fs-read=${folder}`),
+    // The permission model does not hold for what SQLite opens (seen with 26.10: it writes any file), nor for foreign
+    // functions; nobody here needs either.
+    '--no-experimental-sqlite',
+    '--no-experimental-ffi',
     '--disable-warning=SecurityWarning',
     '--disable-warning=ExperimentalWarning',
   ];

@@ -19,7 +19,11 @@ export type { SandboxOptions } from './sandbox-options.ts';
 const MAX_JOB_ID = 2 ** 30;
 
 /** Problems of an opened cell that mean that a provider of it cannot start. */
-const UNSTARTED: ReadonlySet<ErrorCode> = new Set(['plugin_invalid', 'config_invalid', 'pack_schema_invalid']);
+const UNSTARTED: ReadonlySet<ErrorCode> = new Set([
+  'plugin_invalid',
+  'config_invalid',
+  'pack_schema_invalid',
+]);
 
 /**
  * The main process's side of all cells: opens a tenant's cell when it has work, sends it jobs, settles them, and ends the

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { LOCKED_DOWN } from '../../host/sandbox/lockdown.ts';
@@ -34,13 +35,37 @@ test('a cell host and its cells reach no file, network, name, child process, add
     inspector: 'refused: ERR_ACCESS_DENIED',
     env: 'names: ',
     readHost: expect.stringMatching(/^reached/),
+    resolve: 'refused: ERR_ACCESS_DENIED',
+    listen: 'refused: ERR_ACCESS_DENIED',
+    udp: 'refused: ERR_ACCESS_DENIED',
+    http: 'refused: ERR_ACCESS_DENIED',
+    fetch: 'refused: ERR_ACCESS_DENIED',
+    websocket: expect.stringMatching(/^refused/),
+    proc: 'refused: ERR_ACCESS_DENIED',
+    procOfParent: 'refused: ERR_ACCESS_DENIED',
+    // SQLite opens files past the permission model: the module is not there.
+    sqlite: 'refused: ERR_UNKNOWN_BUILTIN_MODULE',
+    wasi: 'refused: ERR_ACCESS_DENIED',
+    binding: 'refused: ERR_ACCESS_DENIED',
+    // What a cell drops before any guest runs.
+    widerWorker: expect.stringMatching(/^reached/),
+    // A context of its own, with nothing in it that this thread does not have.
+    vm: 'reached: []',
   };
   expect(fromMain).toEqual(refused);
   expect(fromWorker).toEqual(refused);
 });
 
-test('after a cell dropped the permission to read, it reads not even the code of the host', async () => {
+test('after a cell dropped its permissions, it reads not even the code of the host, and starts no thread that could', async () => {
   const { fromMain, fromWorker } = await tryToEscape('dropped');
   expect(fromMain.readHost).toMatch(/^reached/);
   expect(fromWorker.readHost).toBe('refused: ERR_ACCESS_DENIED');
+  expect(fromWorker.widerWorker).toBe('refused: ERR_ACCESS_DENIED');
+});
+
+test('a cell drops what the fixture drops, before it opens anything', async () => {
+  const source = await readFile(new URL('../../host/entry/cell.ts', import.meta.url), 'utf8');
+  const dropped = [...source.matchAll(/process\.permission\.drop\('([a-z.]+)'\)/g)].map(([, name]) => name);
+  expect(dropped).toEqual(['fs.read', 'worker']);
+  expect(source.indexOf("drop('worker')")).toBeLessThan(source.indexOf('new CellRuntime'));
 });
