@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { GtpackError } from '../errors.ts';
 import type { OpenProgram } from '../sandbox/cell-runtime.ts';
 import type { CellStart } from '../sandbox/protocol.ts';
@@ -17,10 +18,19 @@ export interface FlowProgramSpec {
 /** The clocks of the cell's thread; see FlowHost. */
 export type CellClocks = Pick<FlowHost, 'now' | 'cpuMs'>;
 
+/**
+ * Making the script engine holds the thread for 30 ms and more. What wakes a cell is a webhook or a tick, which a plugin
+ * answers without it, and which becomes a run only when it is durable: so the plugin goes first.
+ */
+const FIRST_ANSWER_MS = 5;
+
 /** Makes a tenant's flows ready in its cell. */
 export function flowProgram(clocks: CellClocks): OpenProgram {
   return async (start, opening) => {
     const { flows, scriptModule } = start.spec.program as FlowProgramSpec;
+    await pause(FIRST_ANSWER_MS);
+    // For what was answered to leave the thread.
+    await nextTurn();
     const program = new FlowProgram(flows, {
       without: start.spec.without ?? [],
       limits: start.spec.limits,
