@@ -54,16 +54,19 @@ export function capabilitiesOf({ imports }: FieldAdapter): PluginImport[] {
   return PLUGIN_IMPORTS.filter((name) => asked.has(name));
 }
 
+function calledExports(call: FieldCall): string[] {
+  if (call.kind === 'functions')
+    return call.functions.map(({ instance, fn }) => (instance === null ? fn : `${instance}#${fn}`));
+  const called =
+    call.kind === 'schema_core' ? ['describe', 'healthcheck', 'validate-config', 'invoke'] : ['invoke'];
+  return called.map((fn) => `${call.instance}#${fn}`);
+}
+
 /** Functions that suspend the component, and exports that may be suspended, as jco names them. */
 export function fieldWaitsOf({ call, imports }: FieldAdapter): {
   readonly imports: string[];
   readonly exports: string[];
 } {
   const waiting = imports.filter(({ role }) => waits(role)).map(({ instance, fn }) => `${instance}#${fn}`);
-  const called =
-    call.kind === 'schema_core' ? ['describe', 'healthcheck', 'validate-config', 'invoke'] : ['invoke'];
-  return {
-    imports: waiting,
-    exports: waiting.length === 0 ? [] : called.map((fn) => `${call.instance}#${fn}`),
-  };
+  return { imports: waiting, exports: waiting.length === 0 ? [] : calledExports(call) };
 }

@@ -1,12 +1,14 @@
 import { GtpackError } from '../errors.ts';
+import type { Json } from '../event/json.ts';
 import { decodeCbor, encodeCbor } from '../pack/cbor.ts';
 import { type ComponentBinding, exportedFunction } from '../sandbox/component-binding.ts';
 import { readGuestProblem } from '../sandbox/guest-problem.ts';
 import { type GuestImports, type GuestReply, MAX_REPLY_BYTES } from '../sandbox/plugin.ts';
 import type { FieldAdapter } from './field-adapter.ts';
-import type { FieldCall } from './field-exports.ts';
+import type { FieldCall, FieldFunction } from './field-exports.ts';
 import { hostFunction } from './field-host.ts';
-import { fieldValue, type Hints } from './field-value.ts';
+import { camelCase, fieldValue, type Hints } from './field-value.ts';
+import { fromJson, TypedJsonFault, toJson } from './typed-json.ts';
 
 /** What a cell is told of a component of the field. */
 export interface FieldBindingSpec {
@@ -19,8 +21,6 @@ export interface FieldBindingSpec {
 /** What a call may take, as its component is told; the cell's own limits decide. */
 const TOLD_DEADLINE_MS = 30_000;
 
-type Exports = Readonly<Record<string, unknown>>;
-
 /** @param now milliseconds since the Unix epoch */
 export function fieldBinding(spec: FieldBindingSpec, now: () => number): ComponentBinding {
   const { adapter } = spec;
@@ -30,8 +30,10 @@ export function fieldBinding(spec: FieldBindingSpec, now: () => number): Compone
       if (name !== 'invoke' || operation === undefined) {
         throw new GtpackError('guest_export_missing', `The component has operations only, and no ${name}.`);
       }
-      const { values, read, fn } = callOf(adapter.call, operation, input, () => contextOf(spec, now()));
-      const entry = exportedFunction(exports as Exports, adapter.call.instance, fn);
+      const prepared = callOf(adapter.call, operation, input, () => contextOf(spec, now()));
+      if (prepared.kind === 'problem') return prepared;
+      const { instance, fn, values, read } = prepared;
+      const entry = exportedFunction(exports, instance, fn);
       let reply: unknown;
       try {
         reply = entry(...values);
@@ -44,22 +46,39 @@ export function fieldBinding(spec: FieldBindingSpec, now: () => number): Compone
 }
 
 interface PreparedCall {
+  readonly kind: 'call';
+  readonly instance: string | null;
   /** As the glue names it. */
   readonly fn: string;
   readonly values: readonly unknown[];
   readonly read: (result: unknown) => GuestReply;
 }
 
-function callOf(call: FieldCall, operation: string, input: string, context: () => Hints): PreparedCall {
+function callOf(
+  call: FieldCall,
+  operation: string,
+  input: string,
+  context: () => Hints,
+): PreparedCall | Extract<GuestReply, { kind: 'problem' }> {
+  if (call.kind === 'functions') return functionCall(call.functions, operation, input);
+  const { instance } = call;
   switch (call.kind) {
     case 'schema_core': {
       const own = SCHEMA_CORE_OPERATIONS[operation];
       if (own !== undefined)
-        return { fn: own.fn, values: own.takesInput ? [utf8(input)] : [], read: readJsonBytes };
-      return { fn: 'invoke', values: [operation, utf8(input)], read: readJsonBytes };
+        return {
+          kind: 'call',
+          instance,
+          fn: own.fn,
+          values: own.takesInput ? [utf8(input)] : [],
+          read: readJsonBytes,
+        };
+      return { kind: 'call', instance, fn: 'invoke', values: [operation, utf8(input)], read: readJsonBytes };
     }
     case 'node_json':
       return {
+        kind: 'call',
+        instance,
         fn: 'invoke',
         values: [fieldValue(call.context, context()), operation, input],
         read: readNodeResult,
@@ -67,16 +86,52 @@ function callOf(call: FieldCall, operation: string, input: string, context: () =
     case 'node_cbor': {
       const envelope = fieldValue(call.envelope, { ...context(), 'payload-cbor': cborOf(input) });
       return {
+        kind: 'call',
+        instance,
         fn: 'invoke',
         values: [operation, envelope],
         read: (reply) => readCbor(field(reply, 'outputCbor')),
       };
     }
     case 'runtime_cbor':
-      return { fn: 'invoke', values: [operation, cborOf(input)], read: readCbor };
+      return { kind: 'call', instance, fn: 'invoke', values: [operation, cborOf(input)], read: readCbor };
     default:
       return call satisfies never;
   }
+}
+
+/** @param input an object with a field for each parameter */
+function functionCall(
+  functions: readonly FieldFunction[],
+  operation: string,
+  input: string,
+): PreparedCall | Extract<GuestReply, { kind: 'problem' }> {
+  const found = functions.find(({ instance, fn }) => fn === operation || `${instance}#${fn}` === operation);
+  if (found === undefined) return refused('operation_unknown', `There is no function ${operation}.`);
+  const { parameters, result } = found.type;
+  const fields: unknown = JSON.parse(input);
+  try {
+    return {
+      kind: 'call',
+      instance: found.instance,
+      fn: camelCase(found.fn),
+      values: parameters.map(({ name, type }) =>
+        fromJson(type, field(fields, name) as Json | undefined, `input.${name}`),
+      ),
+      // The glue gives the ok side of a result bare.
+      read: (value) => ({
+        kind: 'ok',
+        json: JSON.stringify(toJson(result?.kind === 'result' ? result.ok : result, value)),
+      }),
+    };
+  } catch (fault) {
+    if (!(fault instanceof TypedJsonFault)) throw fault;
+    return refused('input_invalid', fault.message);
+  }
+}
+
+function refused(code: string, message: string): Extract<GuestReply, { kind: 'problem' }> {
+  return { kind: 'problem', problem: { code, message, retryable: false } };
 }
 
 /** What an interface of this kind has besides its operations, as the glue names it. */
@@ -174,7 +229,8 @@ function problemOf(error: unknown): GuestReply {
   const named = typeof code === 'string' ? code.replace(/[^A-Za-z0-9]+/g, '_').toLowerCase() : '';
   const problem = readGuestProblem({
     code: /^[a-z][a-z0-9_]{0,63}$/.test(named) ? named : 'component_error',
-    message: String(field(error, 'message') ?? ''),
+    message:
+      typeof error === 'string' ? error : String(field(error, 'message') ?? 'The component gave no message.'),
     retryable: field(error, 'retryable') === true,
   });
   if (problem !== undefined) return { kind: 'problem', problem };

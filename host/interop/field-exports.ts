@@ -1,6 +1,7 @@
 import type { FunctionType, ValueType } from '../pack/component-types.ts';
 import type { WasmInterface } from '../pack/wasm-interface.ts';
 import { fieldOf, isBytes, isPrimitive } from './field-value.ts';
+import { isJsonType } from './typed-json.ts';
 
 /**
  * How a component of the field is called. Told by the types of its functions: one version of an interface has had several
@@ -14,7 +15,16 @@ export type FieldCall =
   /** `invoke(op, envelope)`, CBOR. */
   | { readonly kind: 'node_cbor'; readonly instance: string; readonly envelope: ValueType }
   /** `invoke(op, input)`, CBOR and nothing around it. */
-  | { readonly kind: 'runtime_cbor'; readonly instance: string };
+  | { readonly kind: 'runtime_cbor'; readonly instance: string }
+  /** No such interface: each function is an operation, its parameters the fields of the input. */
+  | { readonly kind: 'functions'; readonly functions: readonly FieldFunction[] };
+
+export interface FieldFunction {
+  /** Without an interface, the component exports it itself. */
+  readonly instance: string | null;
+  readonly fn: string;
+  readonly type: FunctionType;
+}
 
 /** Of the calls that a component offers, the one that says most. @returns undefined where it offers none */
 export function fieldCallOf(wasm: WasmInterface): FieldCall | undefined {
@@ -31,11 +41,35 @@ export function fieldCallOf(wasm: WasmInterface): FieldCall | undefined {
     const call = calls.find((each) => each.kind === kind);
     if (call !== undefined) return call;
   }
-  return undefined;
+  const functions = plainFunctions(wasm);
+  return functions.length === 0 ? undefined : { kind: 'functions', functions };
+}
+
+/** Functions whose values can be written as JSON. */
+function plainFunctions(wasm: WasmInterface): FieldFunction[] {
+  return wasm.exports
+    .flatMap(({ name, extern }): FieldFunction[] => {
+      if (extern?.kind === 'function') return [{ instance: null, fn: name, type: extern.type }];
+      if (extern?.kind !== 'interface') return [];
+      return [...extern.exports].flatMap(([fn, exported]) =>
+        exported.kind === 'function' ? [{ instance: name, fn, type: exported.type }] : [],
+      );
+    })
+    .filter(
+      ({ type }) =>
+        !type.isAsync &&
+        isJsonType(type.result) &&
+        type.parameters.every((parameter) => isJsonType(parameter.type)),
+    );
 }
 
 /** An interface that describes itself comes first; JSON before CBOR. */
-const PREFERENCE: readonly FieldCall['kind'][] = ['schema_core', 'node_json', 'node_cbor', 'runtime_cbor'];
+const PREFERENCE: readonly Exclude<FieldCall['kind'], 'functions'>[] = [
+  'schema_core',
+  'node_json',
+  'node_cbor',
+  'runtime_cbor',
+];
 
 function callOf(instance: string, functions: ReadonlyMap<string, FunctionType>): FieldCall | undefined {
   const invoke = functions.get('invoke');

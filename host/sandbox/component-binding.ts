@@ -25,15 +25,20 @@ export interface ComponentBinding {
   ): GuestReply | Promise<GuestReply>;
 }
 
-/** A function of an interface that a component exports. @throws GtpackError `guest_export_missing` */
+/**
+ * A function that a component exports, of an interface or, with null, its own.
+ * @throws GtpackError `guest_export_missing`
+ */
 export function exportedFunction(
   exports: Readonly<Record<string, unknown>>,
-  instance: string,
+  instance: string | null,
   fn: string,
 ): (...args: unknown[]) => unknown {
-  const entry = (exports[instance] as Record<string, unknown> | undefined)?.[fn];
+  const owner = instance === null ? exports : exports[instance];
+  const entry = (owner as Record<string, unknown> | undefined)?.[fn];
   if (typeof entry === 'function') return entry as (...args: unknown[]) => unknown;
-  throw new GtpackError('guest_export_missing', `The component exports no ${fn} of ${instance}.`);
+  const place = instance === null ? '' : ` of ${instance}`;
+  throw new GtpackError('guest_export_missing', `The component exports no ${fn}${place}.`);
 }
 
 /** The interfaces of sdk/wit. */

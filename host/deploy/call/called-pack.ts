@@ -1,5 +1,4 @@
 import { GtpackError } from '../../errors.ts';
-import { fieldAdapterOf, isFieldAdapter } from '../../interop/field-adapter.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { Pack, PackProvider } from '../../pack/pack.ts';
 import { readArchiveFile } from '../../pack/pack-file.ts';
@@ -35,7 +34,7 @@ export async function readCalled(file: string, name: string | undefined): Promis
 async function bareWasm(wasm: Uint8Array, file: string): Promise<CalledPack> {
   const found = readWasmInterface(wasm, file);
   const plugin = pluginInterface(found);
-  const isField = plugin.exports.length === 0 && isFieldAdapter(fieldAdapterOf(found));
+  const isField = found.kind === 'component' && plugin.exports.length === 0;
   const provider: PackProvider = {
     id: BARE_ID,
     kind: 'custom',
