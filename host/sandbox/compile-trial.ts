@@ -3,6 +3,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { versions } from 'node:process';
 import { entryUrl } from '../entry.ts';
+import { SectionFault } from '../wasm-reader.ts';
+import { onlyLargeFunctions } from './large-functions.ts';
 import { lockedDownCompiler } from './lockdown.ts';
 
 /** What the compiling process is sent: one module at a time. */
@@ -35,8 +37,9 @@ type Outcome = TrialReply | { readonly kind: 'lost' } | { readonly kind: 'late' 
 
 /**
  * Compiles core modules once, where it harms nobody, before any shared cell host compiles them: V8 neither interrupts its
- * compilers nor bounds what they hold. Both of them compile every function: the baseline compiler, which a cell runs at a
- * function's first call, and the optimizing one, which it runs for those that are called often.
+ * compilers nor bounds what they hold. The baseline compiler, which a cell runs at a function's first call, takes all of
+ * a module; the optimizing one, which it runs for those that are called often, the large functions, or the engine that
+ * each TypeScript provider brings would take it seconds.
  *
  * Not covered is what the optimizing compiler makes of one function at run time by what it has seen of its calls:
  * it may inline others than here. A cell host bounds its memory for that; see supervisor.ts.
@@ -62,7 +65,7 @@ export class CompileTrial {
     // Side by side; where both find fault, that of the baseline compiler counts, which is the surer to be met.
     const [baseline, optimizing] = await Promise.all([
       this.#faultsOf('baseline', left),
-      this.#faultsOf('optimizing', left),
+      this.#faultsOf('optimizing', new Map([...left].map(([digest, bytes]) => [digest, largeOf(bytes)]))),
     ]);
     const faults = new Map([...optimizing, ...baseline]);
     for (const digest of left.keys()) {
@@ -111,6 +114,16 @@ export class CompileTrial {
       default:
         return outcome satisfies never;
     }
+  }
+}
+
+/** A binary that cannot be taken apart is none, as the baseline compiler will say. */
+function largeOf(bytes: Uint8Array): Uint8Array {
+  try {
+    return onlyLargeFunctions(bytes);
+  } catch (error) {
+    if (error instanceof SectionFault) return bytes;
+    throw error;
   }
 }
 

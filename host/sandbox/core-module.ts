@@ -1,5 +1,6 @@
 import { GtpackError } from '../errors.ts';
 import { eachSection, SectionFault, type SectionReader } from '../wasm-reader.ts';
+import { leb } from './leb128.ts';
 
 export interface CoreModuleBounds {
   /** Written as the maximum of every memory that the module defines. */
@@ -230,16 +231,4 @@ function boundedLimits(minimum: number, maximum: number): number[] {
 
 function sectionOf(id: number, content: readonly number[]): Uint8Array {
   return Uint8Array.from([id, ...leb(content.length), ...content]);
-}
-
-/** LEB128, unsigned. */
-function leb(value: number): number[] {
-  const out: number[] = [];
-  let rest = value;
-  do {
-    const low = rest % 128;
-    rest = Math.floor(rest / 128);
-    out.push(rest > 0 ? low + 128 : low);
-  } while (rest > 0);
-  return out;
 }

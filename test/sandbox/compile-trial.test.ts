@@ -8,6 +8,7 @@ import { checkCompiles } from '../../host/deploy/compile-check.ts';
 import type { ProviderCode } from '../../host/deploy/provider-code.ts';
 import { loadScriptWasm } from '../../host/flow/script/script-wasm.ts';
 import { CompileTrial, type CompileTrialOptions } from '../../host/sandbox/compile-trial.ts';
+import { onlyLargeFunctions } from '../../host/sandbox/large-functions.ts';
 import { leb, section } from '../pack/fixture/wasm.ts';
 import { compileGuest } from './cell.ts';
 
@@ -76,6 +77,18 @@ test('sound modules pass, those of calls, tables and references among them', asy
     ['guest', await compileGuest('asking')],
   ]);
   expect((await trial().faults(modules)).size).toBe(0);
+});
+
+test('of a module only large functions and those of many locals stay for the optimizing compiler', async () => {
+  const body = '(drop (i32.const 1))';
+  const bytes = await parse(`(module (func (export "small") (result i32) (i32.const 7))
+    (func (export "long") ${body.repeat(2000)}) (func (export "wide") (local ${'i64 '.repeat(1001)}) nop))`);
+  const stripped = onlyLargeFunctions(bytes);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(stripped)));
+  const call = (name: string): unknown => (exports[name] as () => unknown)();
+  expect(() => call('small')).toThrow(/unreachable/);
+  expect(call('long')).toBeUndefined();
+  expect(call('wide')).toBeUndefined();
 });
 
 test('a module that is not done in time is named', async () => {
