@@ -2,8 +2,8 @@ import type { Bundle } from '../bundle/bundle.ts';
 import type { Environment } from '../bundle/read-secrets.ts';
 import type { InstallDecision, InstalledProvider } from '../deploy/install/install.ts';
 import type { InstallPlan, InstallRequest } from '../deploy/install/plan.ts';
+import type { PackReport } from '../interop/pack-report.ts';
 import type { BuildOptions, BuiltPack, Signing } from '../pack/build.ts';
-import type { PackReport } from '../pack/inspect.ts';
 import type { WrittenKeyPair } from '../pack/key-file.ts';
 import type { SignedPack, VerifiedPack } from '../pack/sign-pack.ts';
 import type { PublisherKey, SigningKey } from '../pack/signing-key.ts';
@@ -34,7 +34,7 @@ export const hostRooms: Rooms = {
   checkBundle: async (...given) => (await import('../deploy/check.ts')).checkBundle(...given),
   callPlugin: async (...given) => (await import('../deploy/call/call.ts')).callPlugin(...given),
   buildPack: async (...given) => (await import('../pack/build.ts')).buildPack(...given),
-  inspectPack: async (file) => (await import('../pack/inspect.ts')).inspectPack(file),
+  inspectPack: async (file) => (await import('../interop/inspect.ts')).inspectPack(file),
   signPack: async (...given) => (await import('../pack/sign-pack.ts')).signPack(...given),
   verifyPack: async (...given) => (await import('../pack/sign-pack.ts')).verifyPack(...given),
   writeKeyPair: async (file) => (await import('../pack/key-file.ts')).writeKeyPair(file),

@@ -1,16 +1,12 @@
-import { join } from 'node:path';
 import type { Bundle } from '../bundle/bundle.ts';
 import type { LoadedPack } from '../bundle/loaded-pack.ts';
 import { approvePacks, comparePacks } from '../bundle/lock.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { loadScriptWasm } from '../flow/script/script-wasm.ts';
-import { DEFAULT_LIMITS } from '../limits.ts';
+import { readAnyPack } from '../interop/any-pack.ts';
 import type { Pack } from '../pack/pack.ts';
-import { readPack } from '../pack/read-pack.ts';
-import { CompileTrial } from '../sandbox/compile-trial.ts';
-import { jcoVersion } from '../sandbox/jco-version.ts';
-import { Transpiler } from '../sandbox/transpiler.ts';
 import { checkCompiles } from './compile-check.ts';
+import { componentTools } from './component-tools.ts';
 import { digestOf } from './digest.ts';
 import { type DeployTools, deployTenant, type TenantDeployment } from './tenant-deployment.ts';
 
@@ -34,32 +30,26 @@ export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment>
   const loaded = loadedPacks(bundle, packs);
   const warnings = lock === 'pin' ? await approvePacks(bundle, loaded) : await comparePacks(bundle, loaded);
   const wasm = await loadScriptWasm();
+  const { transpiler, trial } = componentTools(bundle.dir);
   const tools: DeployTools = {
     bundle,
-    transpiler: new Transpiler({
-      cacheDir: componentsFolder(bundle.dir),
-      version: jcoVersion,
-      wallMs: DEFAULT_LIMITS.transpileWallMs,
-      memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
-    }),
+    transpiler,
     scriptModule: { digest: await digestOf(wasm), wasm },
     packOf: (binding) => packs.get(binding.pack) as Pack,
   };
   const tenants = await gather(bundle.tenants, (tenant) => deployTenant(tenant, tools));
   await checkCompiles(
     tenants.flatMap(({ providers }) => providers),
-    new CompileTrial({
-      cacheDir: componentsFolder(bundle.dir),
-      wallMs: DEFAULT_LIMITS.compileWallMs,
-      memoryBytes: DEFAULT_LIMITS.compileMemoryBytes,
-    }),
+    trial,
   );
-  return { bundle, tenants, warnings };
-}
-
-/** Where a bundle keeps what was made of its packs' components, under their digests. */
-export function componentsFolder(bundleDir: string): string {
-  return join(bundleDir, '.gtpack', 'store', 'components');
+  const left = [...packs.values()].flatMap(({ file, remarks = [] }) =>
+    remarks.map((remark) => `${file}: ${remark}`),
+  );
+  return {
+    bundle,
+    tenants,
+    warnings: [...warnings, ...left, ...tenants.flatMap((tenant) => tenant.warnings)],
+  };
 }
 
 /** Each pack file once, however many tenants use it. */
@@ -69,7 +59,7 @@ async function readPacks(bundle: Bundle): Promise<Map<string, Pack>> {
     for (const { enabled, pack } of providers) if (enabled) files.add(pack);
   }
   const packs = new Map<string, Pack>();
-  await gather([...files], async (file) => packs.set(file, await readPack(file)));
+  await gather([...files], async (file) => packs.set(file, await readAnyPack(file)));
   return packs;
 }
 

@@ -24,6 +24,8 @@ export interface TenantDeployment {
   readonly grants: ReadonlyMap<string, Grants>;
   /** `id@version` of the pack that it came with, by source; a flow of the bundle itself has none. */
   readonly packs: ReadonlyMap<string, string>;
+  /** What of its packs' flows is left out, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export interface TimerTrigger {
@@ -61,7 +63,7 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     );
     packs.push([binding, pack]);
   }
-  const deployed = await loadFlows(await sourcesOf(tenant, packs, providers));
+  const { flows: deployed, warnings } = await loadFlows(await sourcesOf(tenant, packs, providers));
   const flows = deployed.map(({ flow }) => flow);
   return {
     id: tenant.id,
@@ -78,23 +80,32 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
       ...packs.map(([{ id }, pack]) => [id, packName(pack)] as const),
       ...deployed.flatMap(({ flow, pack }) => (pack === null ? [] : [[`flow:${flow.name}`, pack] as const])),
     ]),
+    warnings,
   };
 }
 
-/** A pack's flows have the grants of the provider that it was installed as, the bundle's own those of the tenant. */
+/**
+ * A pack's flows have the grants of the provider that it was installed as, of several the first; the bundle's own have
+ * those of the tenant.
+ */
 async function sourcesOf(
   tenant: TenantBundle,
   packs: readonly [ProviderBinding, Pack][],
   providers: readonly ProviderCode[],
 ): Promise<DeployedSource[]> {
   const reachable = new Map<string, ReachableProvider>(
-    providers.map(({ binding, provider: { exports, operations } }) => [
+    providers.map(({ binding, provider: { model, exports, operations } }) => [
       binding.id,
-      { invokes: exports.includes('invoke'), operations: operations.map(({ name }) => name) },
+      {
+        invokes: exports.includes('invoke'),
+        operations: model === 'field' ? null : operations.map(({ name }) => name),
+      },
     ]),
   );
   const sources: DeployedSource[] = [];
-  for (const [{ id, grants }, pack] of packs) {
+  for (const [index, [{ id, grants }, pack]] of packs.entries()) {
+    // A pack with several providers is in the list as often, and brings its flows once.
+    if (packs.findIndex(([, other]) => other === pack) < index) continue;
     const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable };
     for (const source of packFlows(pack)) sources.push({ ...source, reach, pack: packName(pack) });
   }

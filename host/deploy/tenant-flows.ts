@@ -15,6 +15,8 @@ export interface DeployedSource extends FlowSource {
   readonly reach: FlowReach;
   /** `id@version` of the pack that brings it; null for one of the bundle's own. */
   readonly pack: string | null;
+  /** It was made out of a flow of another host's: nobody here can mend it. */
+  readonly isConverted?: true;
 }
 
 /** A flow and what the broker grants it. */
@@ -30,40 +32,59 @@ export async function readFlowFile(file: string): Promise<FlowSource> {
 }
 
 /** The flows that packs bring; their helpers are those of the pack. */
-export function packFlows(pack: Pack): FlowSource[] {
+export function packFlows(pack: Pack): Pick<DeployedSource, 'text' | 'file' | 'scripts' | 'isConverted'>[] {
   const scripts: Record<string, string> = {};
   for (const [path, source] of pack.scripts) scripts[basename(path)] = source;
-  return pack.flows.map(({ path, source }) => ({ text: source, file: `${pack.file} (${path})`, scripts }));
+  return pack.flows.map(({ path, source, isConverted }) => ({
+    text: source,
+    file: `${pack.file} (${path})`,
+    scripts,
+    ...(isConverted === undefined ? {} : { isConverted }),
+  }));
+}
+
+export interface LoadedFlows {
+  readonly flows: readonly DeployedFlow[];
+  /** Of converted flows that were left out, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * Loads every flow of a tenant.
- * @throws GtpackError with every problem of every file; a name may be used once
+ * Loads every flow of a tenant. A converted one that cannot be loaded is left out: what it lacks is most often a provider
+ * that its tenant has not installed.
+ * @throws GtpackError with every problem of every other file; a name may be used once
  */
-export async function loadFlows(sources: readonly DeployedSource[]): Promise<DeployedFlow[]> {
+export async function loadFlows(sources: readonly DeployedSource[]): Promise<LoadedFlows> {
   const flows: DeployedFlow[] = [];
   const problems: Problem[] = [];
+  const warnings: string[] = [];
   for (const source of sources) {
     try {
       const flow = await loadFlow(source, source.reach);
       const other = flows.find((each) => each.flow.name === flow.name)?.flow;
       if (other === undefined) flows.push({ flow, grants: source.reach.grants, pack: source.pack });
-      else {
-        problems.push({
-          code: 'flow_invalid',
-          message: `The flow name "${flow.name}" is already that of ${other.file}.`,
-          cure: 'Give each flow of a tenant a name of its own.',
-          file: source.file,
-        });
-      }
+      else throw nameTaken(flow, other);
     } catch (error) {
       if (!(error instanceof GtpackError)) throw error;
-      problems.push(...error.problems);
+      if (source.isConverted) warnings.push(leftOut(source, error.problems[0]));
+      else problems.push(...error.problems);
     }
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  return flows;
+  return { flows, warnings };
+}
+
+function nameTaken({ name, file }: Flow, other: Flow): GtpackError {
+  return new GtpackError('flow_invalid', `The flow name "${name}" is already that of ${other.file}.`, {
+    cure: 'Give each flow of a tenant a name of its own.',
+    file,
+  });
+}
+
+/** Its lines are those of a text that nobody has seen. */
+function leftOut({ file }: DeployedSource, { message, cure }: Problem): string {
+  return `${file} is left out: ${message}${cure === undefined ? '' : ` ${cure}`}`;
 }
 
 /** `scripts` beside the flow, or beside the folder `flows` that the flow lies in: the layout of a pack. */

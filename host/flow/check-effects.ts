@@ -87,7 +87,7 @@ function checkEvent({ config }: EventNode, path: Path, reach: FlowReach, problem
     });
     return;
   }
-  if (provider.operations.includes(action)) return;
+  if (provider.operations === null || provider.operations.includes(action)) return;
   problems.at([...path, 'action'], {
     message: `The provider ${id} has no operation ${JSON.stringify(action)}.`,
     cure: cureOf(action, provider.operations, 'Its pack lists none.'),

@@ -12,7 +12,8 @@ export interface FlowReach {
 export interface ReachableProvider {
   /** Whether its operations can be called at all. */
   readonly invokes: boolean;
-  readonly operations: readonly string[];
+  /** Null where nothing lists them before it is asked: a component of another host may know more than its pack says. */
+  readonly operations: readonly string[] | null;
 }
 
 /** Nothing: what a flow may reach that no bundle runs. */

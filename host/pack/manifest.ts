@@ -94,11 +94,6 @@ export interface Manifest {
   readonly providers: readonly ManifestProvider[] | undefined;
 }
 
-/** @throws GtpackError `manifest_missing`, `manifest_invalid`, `manifest_unsupported` */
-export function readManifest(archive: VerifiedArchive, limits: ArchiveLimits): Manifest {
-  return parseManifest(decodeManifest(archive, limits), `${archive.file}!${MANIFEST_PATH}`);
-}
-
 /** The manifest's value, whatever its model. @throws GtpackError `manifest_missing`, `manifest_invalid` */
 export function decodeManifest(archive: VerifiedArchive, limits: ArchiveLimits): unknown {
   const bytes = archive.entries.get(MANIFEST_PATH);
@@ -131,9 +126,17 @@ export function decodeManifest(archive: VerifiedArchive, limits: ArchiveLimits):
 /** Which model a manifest follows: `pack-v1`, the older `meta`, or unknown. */
 export function manifestModel(value: unknown): 'pack-v1' | 'meta' | 'unknown' {
   if (typeof value !== 'object' || value === null) return 'unknown';
-  if ('schema_version' in value && value.schema_version === MANIFEST_MODEL && 'symbols' in value)
-    return 'pack-v1';
+  if ('schema_version' in value && value.schema_version === MANIFEST_MODEL) return 'pack-v1';
   return 'meta' in value && 'flows' in value ? 'meta' : 'unknown';
+}
+
+/** Whether a manifest says which providers of this host the pack holds; others were made for other hosts. */
+export function hasOwnProviders(value: unknown): boolean {
+  const extensions =
+    typeof value === 'object' && value !== null && 'extensions' in value ? value.extensions : null;
+  return (
+    typeof extensions === 'object' && extensions !== null && Object.hasOwn(extensions, PROVIDERS_EXTENSION)
+  );
 }
 
 /** @throws GtpackError `manifest_invalid`, `manifest_unsupported` */
@@ -142,11 +145,11 @@ export function parseManifest(value: unknown, file: string): Manifest {
   if (model === 'meta') {
     throw new GtpackError(
       'manifest_unsupported',
-      'The manifest is of the older model { meta, flows, components }, which this host does not read.',
+      'The manifest is of the older model { meta, flows, components }, which holds no providers of this host.',
       { file, cure: 'Build the pack again with a builder that writes the model pack-v1.' },
     );
   }
-  const encoded = parseShape(encodedSchema, value, file);
+  const encoded = parseManifestShape(encodedSchema, value, file);
   const { symbols } = encoded;
   const extension = encoded.extensions?.[PROVIDERS_EXTENSION];
   if (extension !== undefined && extension.inline === undefined) {
@@ -155,7 +158,9 @@ export function parseManifest(value: unknown, file: string): Manifest {
     });
   }
   const providers =
-    extension === undefined ? undefined : parseShape(providersSchema, extension.inline, file).providers;
+    extension === undefined
+      ? undefined
+      : parseManifestShape(providersSchema, extension.inline, file).providers;
   return {
     id:
       typeof encoded.pack_id === 'string'
@@ -185,7 +190,8 @@ function symbol(table: readonly string[], index: number, name: string, file: str
 
 const MAX_PROBLEMS = 20;
 
-function parseShape<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
+/** Checks a manifest, or a part of one. @throws GtpackError `manifest_invalid`, with at most 20 problems */
+export function parseManifestShape<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [first, ...rest] = parsed.error.issues.slice(0, MAX_PROBLEMS).map(

@@ -2,7 +2,7 @@
  * Packs: what third parties ship.
  *
  * Reading, from the bytes up: archive-reader (with entry-path, entry-header, entry-content, zip-fault, archive-limits),
- * cbor, manifest, sbom, signature (with signing-key and certificate), wasm-interface and plugin-interface, and on top of them read-pack and inspect. Writing: pack-yaml,
+ * cbor, manifest, sbom, signature (with signing-key and certificate), wasm-interface and plugin-interface, and on top of them read-pack. Writing: pack-yaml,
  * source-folders, compile-assemblyscript, compile-typescript (with sdk-folder), archive-writer, and on top of them build.
  *
  * What holds of every pack that was read: A1 to A3 of archive-reader; each file is in the SBOM with its hash; each
@@ -26,6 +26,8 @@ export interface Pack {
   readonly flows: readonly PackFlow[];
   /** Helper modules of `scripts/`, by path. */
   readonly scripts: ReadonlyMap<string, string>;
+  /** What of it this host leaves out or changes, one sentence each: of a pack that was made for another host. */
+  readonly remarks?: readonly string[];
 }
 
 export interface PackProvider {
@@ -68,4 +70,6 @@ export interface PackFlow {
   readonly path: string;
   /** YAML text. */
   readonly source: string;
+  /** It was made out of a flow of another host's: where it cannot be loaded, it is left out with a warning. */
+  readonly isConverted?: true;
 }

@@ -3,7 +3,7 @@ import { quoted } from '../event/names.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { ArchiveLimits } from './archive-limits.ts';
 import { readArchive, type VerifiedArchive } from './archive-reader.ts';
-import { type ManifestProvider, readManifest } from './manifest.ts';
+import { decodeManifest, MANIFEST_PATH, type ManifestProvider, parseManifest } from './manifest.ts';
 import type { Pack, PackProvider } from './pack.ts';
 import { readArchiveFile } from './pack-file.ts';
 import { compareInterface, pluginInterface } from './plugin-interface.ts';
@@ -32,9 +32,17 @@ export async function openPack(
   limits: ArchiveLimits = DEFAULT_LIMITS,
 ): Promise<Pack> {
   const archive = await readArchive(bytes, file, limits);
-  const manifest = readManifest(archive, limits);
-  const sbom = await verifiedSbom(archive, limits);
-  const signer = soundKey(await verifySignature(archive, sbom));
+  return packOf(archive, decodeManifest(archive, limits), limits);
+}
+
+/**
+ * The pack of an archive that was read, and of its manifest's value.
+ * @throws GtpackError as `openPack`
+ */
+export async function packOf(archive: VerifiedArchive, value: unknown, limits: ArchiveLimits): Promise<Pack> {
+  const { file } = archive;
+  const manifest = parseManifest(value, `${file}!${MANIFEST_PATH}`);
+  const signer = await signerOf(archive, limits);
   if (manifest.providers === undefined) {
     throw new GtpackError(
       'manifest_unsupported',
@@ -55,11 +63,20 @@ export async function openPack(
     id: manifest.id,
     version: manifest.version,
     publisher: manifest.publisher,
-    signer: signer?.fingerprint ?? null,
+    signer,
     providers,
     flows: textsIn(archive, 'flows/', '.ygtc').map(([path, source]) => ({ path, source })),
     scripts: new Map(textsIn(archive, 'scripts/', '.js')),
   };
+}
+
+/**
+ * Fingerprint of the key that signed an archive whose files are those of its SBOM; null where nobody did.
+ * @throws GtpackError with codes that start with `sbom_` and `signature_`
+ */
+export async function signerOf(archive: VerifiedArchive, limits: ArchiveLimits): Promise<string | null> {
+  const key = soundKey(await verifySignature(archive, await verifiedSbom(archive, limits)));
+  return key?.fingerprint ?? null;
 }
 
 /**

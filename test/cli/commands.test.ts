@@ -7,7 +7,7 @@ import { type ControlServer, openControl } from '../../host/control/control.ts';
 import { GtpackError } from '../../host/errors.ts';
 import { parseEnvName, parseTenantId } from '../../host/event/names.ts';
 import { NO_GRANTS } from '../../host/grant/grants.ts';
-import type { PackReport } from '../../host/pack/inspect.ts';
+import type { PackReport } from '../../host/interop/pack-report.ts';
 import type { CallAnswer, CallOptions, CallReport, HostLog, RunningHost } from '../../host/running-host.ts';
 import { FakeHost } from '../control/fake-host.ts';
 import { runToEnd, start } from './desk.ts';
@@ -546,6 +546,7 @@ describe('pack inspect', () => {
     components: [{ id: 'c', kind: 'module', imports: [], exports: ['ingest'], size: 5 }],
     flows: [{ id: 'f', nodes: 2 }],
     schemas: [],
+      remarks: ['The flow main is left out: It holds no nodes.'],
     requests: [{ provider: 'c', capability: 'http', reason: 'to\u001b call' }],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },

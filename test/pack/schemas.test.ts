@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { inspectPack } from '../../host/interop/inspect.ts';
 import { buildPack } from '../../host/pack/build.ts';
-import { inspectPack } from '../../host/pack/inspect.ts';
 import { readPack } from '../../host/pack/read-pack.ts';
 import { folderOf } from './fixture/folder.ts';
 import { coreModule } from './fixture/wasm.ts';

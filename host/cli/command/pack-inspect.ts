@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { PackReport } from '../../pack/inspect.ts';
+import type { PackReport } from '../../interop/pack-report.ts';
 import { plain, print, printJson } from '../output.ts';
 import type { Rooms } from '../rooms.ts';
 import type { CliWorld } from '../world.ts';
@@ -18,7 +18,7 @@ export async function packInspect(
 }
 
 function reportLines(file: string, report: PackReport): string[] {
-  const { components, flows, requests, schemas, sbom, signature } = report;
+  const { components, flows, requests, schemas, sbom, signature, remarks } = report;
   const problems = [...report.problems, ...sbom.problems];
   return [
     `${file}: ${report.pack_id ?? 'a pack without a name'} ${report.version ?? ''}, by ${report.publisher ?? 'nobody it names'}`,
@@ -35,6 +35,7 @@ function reportLines(file: string, report: PackReport): string[] {
     ...schemas.map(({ provider, of, path }) => `schema     ${path} for ${provider}: ${of}`),
     `sbom       ${sbom.present ? (sbom.ok ? 'matches every file' : 'does not match') : 'missing'}`,
     `signature  ${signature.present ? (signature.ok ? `by ${signature.fingerprint ?? 'an unknown key'}` : 'present, not verified') : 'none'}`,
+    ...remarks.map((remark) => `remark     ${remark}`),
     ...problems.map(({ code, message }) => `problem    ${message} (${code})`),
     report.ok ? 'This host takes it.' : 'This host does not take it.',
   ].map(plain);

@@ -1,9 +1,9 @@
 import { GtpackError } from '../../errors.ts';
+import { openAnyPack } from '../../interop/any-pack.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { Pack, PackProvider } from '../../pack/pack.ts';
 import { readArchiveFile } from '../../pack/pack-file.ts';
 import { pluginInterface } from '../../pack/plugin-interface.ts';
-import { openPack } from '../../pack/read-pack.ts';
 import { readWasmInterface, wasmKind } from '../../pack/wasm-interface.ts';
 import { digestOf } from '../digest.ts';
 
@@ -25,7 +25,7 @@ const BARE_ID = 'plugin';
 export async function readCalled(file: string, name: string | undefined): Promise<CalledPack> {
   const bytes = await readArchiveFile(file, DEFAULT_LIMITS);
   if (wasmKind(bytes) !== undefined) return bareWasm(bytes, file);
-  const pack = await openPack(bytes, file);
+  const pack = await openAnyPack(bytes, file);
   const provider = providerOf(pack, name);
   return { pack, provider, isListed: provider.model === 'plugin' };
 }

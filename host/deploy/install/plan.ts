@@ -4,11 +4,11 @@ import { trustVerdict } from '../../bundle/trust.ts';
 import { GtpackError } from '../../errors.ts';
 import { isToken, parseTenantId, type TenantId } from '../../event/names.ts';
 import { grantedCapabilities } from '../../grant/grants.ts';
+import { openAnyPack, readAnyPack } from '../../interop/any-pack.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { CapabilityRequest, Pack, PackProvider } from '../../pack/pack.ts';
 import { readArchiveFile } from '../../pack/pack-file.ts';
 import { FREE_IMPORTS } from '../../pack/plugin-interface.ts';
-import { openPack, readPack } from '../../pack/read-pack.ts';
 import { type InstalledBundle, openInstalled } from './installed-bundle.ts';
 
 export interface InstallRequest {
@@ -66,7 +66,7 @@ export async function planInstall(request: InstallRequest): Promise<InstallPlan>
   const tenant = parseTenantId(request.tenant);
   const bundle = await openInstalled(bundlePath);
   const bytes = await readArchiveFile(packFile, DEFAULT_LIMITS);
-  const pack = await openPack(bytes, packFile);
+  const pack = await openAnyPack(bytes, packFile);
   const lock = await readLock(bundle.dir);
   const installed = bundle.tenants.find(({ id }) => id === tenant);
   const providers: ProviderPlan[] = [];
@@ -111,7 +111,7 @@ interface OldPack extends PreviousPack {
 async function readPrevious(binding: ProviderBinding, pin: Pin | undefined): Promise<OldPack> {
   const pinned = { digest: pin?.digest ?? null, signer: pin?.publisher ?? null, dropped: [] };
   try {
-    const pack = await readPack(binding.pack);
+    const pack = await readAnyPack(binding.pack);
     const provider = pack.providers.find(({ id }) => id === binding.id) ?? pack.providers[0];
     const requests = new Set((provider?.requests ?? []).map(({ capability }) => capability));
     return { ...pinned, version: pack.version, requests };

@@ -2,12 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encode } from 'cborg';
 import { expect, test } from 'vitest';
+import { inspectPack } from '../../host/interop/inspect.ts';
+import type { PackReport } from '../../host/interop/pack-report.ts';
 import { writeArchive } from '../../host/pack/archive-writer.ts';
-import { inspectPack, type PackReport } from '../../host/pack/inspect.ts';
-import { folderOf } from './fixture/folder.ts';
-import { refusal } from './fixture/refusal.ts';
-import { packOf, sampleFiles, signedSample } from './fixture/sample-pack.ts';
-import { coreModule } from './fixture/wasm.ts';
+import { folderOf } from '../pack/fixture/folder.ts';
+import { refusal } from '../pack/fixture/refusal.ts';
+import { packOf, sampleFiles, signedSample } from '../pack/fixture/sample-pack.ts';
+import { coreModule } from '../pack/fixture/wasm.ts';
 
 async function inspect(bytes: Uint8Array): Promise<PackReport> {
   await using folder = await folderOf({ 'a.gtpack': bytes });
@@ -34,6 +35,7 @@ test('a sound pack is reported whole', async () => {
     flows: [{ id: 'on_order', nodes: 2 }],
     requests: [{ provider: 'hook', capability: 'http', reason: 'asks the shop for the order' }],
     schemas: [],
+    remarks: [],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },
     problems: [],
@@ -60,7 +62,7 @@ test('a signature that holds is reported with the fingerprint of its key', async
   expect(report.signature).toEqual({ present: true, ok: true, fingerprint, problems: [] });
 });
 
-test('a pack of another host is reported with its components and flows', async () => {
+test('a pack of another host is reported with its components and flows, and what this host leaves out', async () => {
   const files = new Map<string, Uint8Array>([
     [
       'manifest.cbor',
@@ -77,7 +79,7 @@ test('a pack of another host is reported with its components and flows', async (
           pack_ids: ['field.pack'],
         },
         components: [{ id: 0, version: '0.1.0', world: 'greentic:component/node@0.4.0' }],
-        flows: [{ id: 'main', kind: 'messaging', flow: { id: 'main', nodes: [{ id: 0, routing: 'End' }] } }],
+        flows: [{ id: 'main', kind: 'messaging', flow: { id: 'main', nodes: [{ id: 0, component: 0, routing: 'End' }] } }],
       }),
     ],
     ['components/qa.process.wasm', coreModule({ exports: ['run'] })],
@@ -90,7 +92,11 @@ test('a pack of another host is reported with its components and flows', async (
     components: [{ id: 'qa.process', kind: 'module', exports: ['run'] }],
     flows: [{ id: 'main', nodes: 1 }],
     sbom: { present: false, ok: false, problems: [{ code: 'sbom_missing' }] },
-    problems: [{ code: 'manifest_unsupported' }],
+    problems: [],
+    remarks: [
+      'The provider qa-process cannot be run: The component exports no interface that this host knows how to call.',
+      'The flow main is left out: Its node "start" does not say which operation of qa.process it calls.',
+    ],
   });
 });
 
@@ -126,9 +132,9 @@ test('a component that is missing or no WebAssembly is a problem of the report',
 });
 
 test('the older model is reported as such', async () => {
-  const manifest = encode({ meta: { pack_id: 'old' }, flows: [], components: [] });
+  const manifest = encode({ meta: { pack_id: 'old', version: '1.0.0' }, flows: [], components: [] });
   const report = await inspect(await packOf(new Map([['manifest.cbor', manifest]])));
-  expect(report).toMatchObject({ ok: false, model: 'meta', problems: [{ code: 'manifest_unsupported' }] });
+  expect(report).toMatchObject({ ok: true, model: 'meta', pack_id: 'old', version: '1.0.0', problems: [] });
 });
 
 test('a manifest of no model is reported as unknown', async () => {

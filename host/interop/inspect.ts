@@ -1,84 +1,34 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { readYaml } from '../yaml.ts';
-import type { ArchiveLimits } from './archive-limits.ts';
-import { readArchive, type VerifiedArchive } from './archive-reader.ts';
+import type { ArchiveLimits } from '../pack/archive-limits.ts';
+import { readArchive, type VerifiedArchive } from '../pack/archive-reader.ts';
 import {
   decodeManifest,
+  hasOwnProviders,
   MANIFEST_PATH,
   type Manifest,
   type ManifestProvider,
   manifestModel,
   parseManifest,
-} from './manifest.ts';
-import type { CapabilityRequest } from './pack.ts';
-import { readArchiveFile } from './pack-file.ts';
-import { compareInterface, pluginInterface } from './plugin-interface.ts';
-import { verifiedSbom } from './read-pack.ts';
-import { compareSbom, readSbom, SBOM_PATH, SIGNATURES_FOLDER } from './sbom.ts';
-import { readSchemas } from './schema-files.ts';
-import { soundKey, verifySignature } from './signature.ts';
-import { readWasmInterface, type WasmInterface, type WasmKind } from './wasm-interface.ts';
-
-/** What `gtpack pack inspect FILE --json` prints. */
-export interface PackReport {
-  /** Whether the pack can be read and holds what it says; the signature stands for itself. */
-  readonly ok: boolean;
-  readonly model: 'pack-v1' | 'meta' | 'unknown';
-  readonly pack_id: string | null;
-  readonly version: string | null;
-  readonly kind: string | null;
-  readonly publisher: string | null;
-  readonly components: readonly ComponentReport[];
-  readonly flows: readonly FlowReport[];
-  readonly requests: readonly RequestReport[];
-  readonly schemas: readonly SchemaReport[];
-  readonly sbom: {
-    readonly present: boolean;
-    readonly ok: boolean;
-    readonly problems: readonly ReportProblem[];
-  };
-  readonly signature: {
-    readonly present: boolean;
-    readonly ok: boolean;
-    readonly fingerprint: string | null;
-    readonly problems: readonly ReportProblem[];
-  };
-  readonly problems: readonly ReportProblem[];
-}
-
-export interface ComponentReport {
-  readonly id: string;
-  /** By its bytes; null where they are missing or not read. */
-  readonly kind: WasmKind | null;
-  readonly imports: readonly string[];
-  readonly exports: readonly string[];
-  /** In bytes; null where the archive does not hold it. */
-  readonly size: number | null;
-}
-
-export interface FlowReport {
-  readonly id: string;
-  /** How many; null where the file is not read as a flow. */
-  readonly nodes: number | null;
-}
-
-export interface RequestReport extends CapabilityRequest {
-  readonly provider: string;
-}
-
-/** A JSON Schema that a provider names. */
-export interface SchemaReport {
-  readonly provider: string;
-  /** `config`, or `NAME input` and `NAME output` of an operation. */
-  readonly of: string;
-  readonly path: string;
-}
-
-export interface ReportProblem {
-  readonly code: string;
-  readonly message: string;
-}
+} from '../pack/manifest.ts';
+import type { CapabilityRequest } from '../pack/pack.ts';
+import { readArchiveFile } from '../pack/pack-file.ts';
+import { compareInterface, pluginInterface } from '../pack/plugin-interface.ts';
+import { verifiedSbom } from '../pack/read-pack.ts';
+import { compareSbom, readSbom, SBOM_PATH, SIGNATURES_FOLDER } from '../pack/sbom.ts';
+import { readSchemas } from '../pack/schema-files.ts';
+import { soundKey, verifySignature } from '../pack/signature.ts';
+import { readWasmInterface, type WasmInterface } from '../pack/wasm-interface.ts';
+import { readYaml } from '../yaml.ts';
+import { readFieldPack } from './field-pack.ts';
+import type {
+  ComponentReport,
+  FlowReport,
+  PackReport,
+  ReportProblem,
+  RequestReport,
+  SchemaReport,
+} from './pack-report.ts';
 
 /**
  * Reports on any ZIP with a manifest, also one that this host would not start.
@@ -88,35 +38,84 @@ export async function inspectPack(file: string, limits: ArchiveLimits = DEFAULT_
   const archive = await readArchive(await readArchiveFile(file, limits), file, limits);
   const value = decodeManifest(archive, limits);
   const problems: ReportProblem[] = [];
-  const manifest = attempt(() => parseManifest(value, `${file}!${MANIFEST_PATH}`), problems);
-  const components = manifest === undefined ? [] : componentReports(manifest, archive, problems);
-  if (manifest !== undefined && manifest.providers === undefined) {
-    problems.push({
-      code: 'manifest_unsupported',
-      message: 'The pack was made for another host: it lists no providers of this one.',
-    });
-  }
+  const content = hasOwnProviders(value)
+    ? ownContent(archive, value, problems)
+    : fieldContent(archive, value, problems);
   const sbom = await sbomReport(archive, limits);
-  const schemas = (manifest?.providers ?? []).flatMap((provider) =>
-    schemaReports(provider, archive, problems),
-  );
   return {
     ok: problems.length === 0 && sbom.ok,
     model: manifestModel(value),
-    pack_id: manifest?.id ?? null,
-    version: manifest?.version ?? null,
-    kind: manifest?.kind ?? null,
-    publisher: manifest?.publisher ?? null,
-    components,
-    flows: [...(manifest?.flows ?? []), ...flowFiles(archive, problems)],
-    requests: (manifest?.providers ?? []).flatMap(({ id, requests }) =>
-      requests.map(({ capability, reason }) => ({ provider: id, capability, reason })),
-    ),
-    schemas,
+    ...content,
     sbom,
     signature: await signatureReport(archive, limits),
     problems,
   };
+}
+
+/** What a manifest and its files say. */
+type Content = Omit<PackReport, 'ok' | 'model' | 'sbom' | 'signature' | 'problems'>;
+
+const NO_CONTENT: Content = {
+  pack_id: null,
+  version: null,
+  kind: null,
+  publisher: null,
+  components: [],
+  flows: [],
+  requests: [],
+  schemas: [],
+  remarks: [],
+};
+
+function ownContent(archive: VerifiedArchive, value: unknown, problems: ReportProblem[]): Content {
+  const flows = (): FlowReport[] => flowFiles(archive, problems);
+  const manifest = attempt(() => parseManifest(value, `${archive.file}!${MANIFEST_PATH}`), problems);
+  if (manifest === undefined) return { ...NO_CONTENT, flows: flows() };
+  const { providers = [] } = manifest;
+  return {
+    pack_id: manifest.id,
+    version: manifest.version,
+    kind: manifest.kind,
+    publisher: manifest.publisher,
+    components: componentReports(manifest, archive, problems),
+    schemas: providers.flatMap((provider) => schemaReports(provider, archive, problems)),
+    flows: [...manifest.flows, ...flows()],
+    requests: requestReports(providers),
+    remarks: [],
+  };
+}
+
+/** Of a pack that was made for other hosts: what keeps this one from running a part of it is no fault of the pack. */
+function fieldContent(archive: VerifiedArchive, value: unknown, problems: ReportProblem[]): Content {
+  const pack = attempt(() => readFieldPack(archive, value), problems);
+  if (pack === undefined) return NO_CONTENT;
+  const { manifest, parts, remarks } = pack;
+  return {
+    pack_id: manifest.id,
+    version: manifest.version,
+    kind: manifest.kind,
+    publisher: manifest.publisher,
+    components: manifest.components.map(({ id }) => {
+      const part = parts.find(({ component }) => component.id === id);
+      const names = part?.wasm ? interfaceNames(part.wasm) : { imports: [], exports: [] };
+      return { id, kind: part?.wasm?.kind ?? null, ...names, size: part?.provider.wasm.length ?? null };
+    }),
+    flows: manifest.flows.map(({ id, nodes, fault }) => ({
+      id,
+      nodes: fault === undefined ? nodes.length : null,
+    })),
+    requests: requestReports(parts.map(({ provider }) => provider)),
+    schemas: [],
+    remarks,
+  };
+}
+
+function requestReports(
+  providers: readonly { readonly id: string; readonly requests: readonly CapabilityRequest[] }[],
+): RequestReport[] {
+  return providers.flatMap(({ id, requests }) =>
+    requests.map(({ capability, reason }) => ({ provider: id, capability, reason })),
+  );
 }
 
 function schemaReports(
