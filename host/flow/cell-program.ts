@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { GtpackError } from '../errors.ts';
-import type { OpenProgram } from '../sandbox/cell-runtime.ts';
+import type { OpenProgram } from '../sandbox/program.ts';
 import type { CellStart } from '../sandbox/protocol.ts';
 import { FlowProgram } from './executor.ts';
 import type { Flow } from './flow.ts';

@@ -1,5 +1,5 @@
 import type { LogLevel } from '../contract.ts';
-import type { ProviderCall } from '../sandbox/cell-runtime.ts';
+import type { ProviderCall } from '../sandbox/program.ts';
 import type { Effect, EffectAnswer, HttpAnswer, RunJournal } from '../sandbox/protocol.ts';
 
 /** What the cell does for the executor. */

@@ -9,7 +9,7 @@ import { loadFlow } from '../../host/flow/load.ts';
 import type { ScriptCompiler } from '../../host/flow/node/script.ts';
 import { RunEvent } from '../../host/flow/scope.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
-import type { ProviderCall } from '../../host/sandbox/cell-runtime.ts';
+import type { ProviderCall } from '../../host/sandbox/program.ts';
 import type {
   Effect,
   EffectAnswer,

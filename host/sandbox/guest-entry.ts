@@ -1,0 +1,143 @@
+import type { GuestProblem, WaitingImport } from '../contract.ts';
+import { errorMessage, GtpackError } from '../errors.ts';
+import type { EventIds, NormalizeContext } from '../event/normalize.ts';
+import type { CellPlugins } from './cell-plugins.ts';
+import { readArguments } from './effect-arguments.ts';
+import { GuestCall } from './guest-call.ts';
+import type { GuestTurns } from './guest-turns.ts';
+import { invokeContext, readOutput } from './ingest.ts';
+import type { GuestReply } from './plugin.ts';
+import type { ProviderCall } from './program.ts';
+import type { CellLimits, CellLoss, Effect, EffectAnswer, EffectRun } from './protocol.ts';
+import type { Reports } from './reports.ts';
+import type { TenantMemory } from './tenant-memory.ts';
+import type { Owner, Watch } from './watch.ts';
+
+export interface GuestEntryParts {
+  readonly limits: CellLimits;
+  readonly plugins: CellPlugins;
+  readonly memory: TenantMemory;
+  readonly watch: Watch;
+  readonly turns: GuestTurns;
+  readonly ids: EventIds;
+  readonly reports: Reports;
+}
+
+/** How calls enter the guests of a cell, and what guests may ask meanwhile. */
+export class GuestEntry {
+  readonly #parts: GuestEntryParts;
+
+  constructor(parts: GuestEntryParts) {
+    this.#parts = parts;
+  }
+
+  /** Runs one call into guest code, with a budget of its own. */
+  async enter<T>(
+    job: number,
+    context: NormalizeContext,
+    enter: (call: GuestCall) => T | Promise<T>,
+    forRun?: ProviderCall,
+  ): Promise<T> {
+    const whose: Owner = { job, source: context.source };
+    const call = new GuestCall(whose, this.#parts.limits, {
+      ask: (capability, fn, args) => {
+        const refusal = forRun?.spend();
+        if (refusal !== undefined) return Promise.resolve({ kind: 'problem', problem: problemOf(refusal) });
+        return this.#ask(whose, context, capability, fn, args, forRun?.run);
+      },
+      deliver: (owner, hand) => this.#parts.turns.take(owner, hand),
+      giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, ...owner }),
+    });
+    try {
+      const reply = enter(call);
+      return reply instanceof Promise ? await reply : reply;
+    } finally {
+      for (const line of call.end()) this.#parts.reports.push({ kind: 'log', ...line });
+      this.#parts.memory.settle();
+      this.#boundMemory(whose);
+    }
+  }
+
+  /** A guest's effect. What it passes is read here, where it may be parsed. */
+  async #ask(
+    owner: Owner,
+    context: NormalizeContext,
+    capability: WaitingImport,
+    fn: string,
+    args: readonly string[],
+    run: EffectRun | null = null,
+  ): Promise<GuestReply> {
+    this.#boundMemory(owner);
+    const { limits } = this.#parts;
+    try {
+      const answer = await this.effect({
+        capability,
+        fn,
+        source: context.source,
+        run,
+        ...readArguments(capability, fn, args, context, limits),
+      });
+      return answer.kind === 'ok' ? { kind: 'ok', json: answer.output } : answer;
+    } catch (error) {
+      const code = error instanceof GtpackError ? error.code : 'effect_failed';
+      return { kind: 'problem', problem: { code, message: errorMessage(error), retryable: false } };
+    }
+  }
+
+  /** A schema is its pack's code: a pattern may take as long as it likes. */
+  checkPart(
+    job: number,
+    { provider, operation }: { readonly provider: string; readonly operation: string },
+    part: 'input' | 'output',
+    json: string,
+  ): void {
+    const checks = this.#parts.plugins.checksOf(provider);
+    if (checks === undefined) return;
+    this.#parts.watch.guard({ job, source: provider }, () => checks.operation(operation, part, json));
+  }
+
+  #boundMemory(owner: Owner): void {
+    const detail = this.#parts.memory.excess();
+    if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, ...owner });
+  }
+
+  #giveUp(loss: CellLoss): void {
+    this.#parts.reports.push({ kind: 'give_up', loss });
+  }
+
+  /** A provider's operation with its own budget, grants and log; its effects count for the run, too. */
+  async callForRun(job: number, order: ProviderCall): Promise<EffectAnswer> {
+    const { provider, operation, input, key, cause } = order;
+    const pool = this.#parts.plugins.poolOf(provider);
+    const context = { ...invokeContext(provider, repeatableIds(key, this.#parts.ids)), cause };
+    this.checkPart(job, order, 'input', input);
+    const reply = await this.enter(
+      job,
+      context,
+      (call) => pool.call(call, 'invoke', input, operation),
+      order,
+    );
+    if (reply.kind === 'problem') return reply;
+    readOutput(reply.json, this.#parts.limits);
+    this.checkPart(job, order, 'output', reply.json);
+    return { kind: 'ok', output: reply.json };
+  }
+
+  effect(effect: Effect): Promise<EffectAnswer> {
+    return this.#parts.reports.ask((call) => ({ kind: 'effect', call, effect }));
+  }
+}
+
+function repeatableIds(key: string, { hex }: EventIds): EventIds {
+  let count = 0;
+  const next = (): string => {
+    count += 1;
+    return `${key}.${count}`;
+  };
+  return { next, hex };
+}
+
+function problemOf(error: GtpackError): GuestProblem {
+  const [{ code, message }] = error.problems;
+  return { code, message, retryable: error.retryable };
+}
