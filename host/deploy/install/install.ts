@@ -4,11 +4,9 @@ import { type Pin, readLock, writeLock } from '../../bundle/lock-file.ts';
 import { trustVerdict } from '../../bundle/trust.ts';
 import { GtpackError, type Problem } from '../../errors.ts';
 import { grantedCapabilities } from '../../grant/grants.ts';
-import { DEFAULT_LIMITS } from '../../limits.ts';
-import { jcoVersion } from '../../sandbox/jco-version.ts';
-import { Transpiler } from '../../sandbox/transpiler.ts';
-import { componentsFolder } from '../deployment.ts';
-import { chooseProvider, codeOf } from '../provider-code.ts';
+import { checkCompiles } from '../compile-check.ts';
+import { componentTools } from '../component-tools.ts';
+import { chooseProvider, codeOf, type ProviderCode } from '../provider-code.ts';
 import { BundleDocument } from './bundle-document.ts';
 import { storePack } from './pack-store.ts';
 import type { InstallPlan } from './plan.ts';
@@ -73,15 +71,11 @@ function pinOf({ id, pin }: LinkedProvider): [string, Pin] {
 }
 
 async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): Promise<LinkedProvider[]> {
-  const transpiler = new Transpiler({
-    cacheDir: componentsFolder(changed.dir),
-    version: jcoVersion,
-    wallMs: DEFAULT_LIMITS.transpileWallMs,
-    memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
-  });
+  const { transpiler, trial } = componentTools(changed.dir);
   const bindings = changed.tenants.find(({ id }) => id === tenant)?.providers ?? [];
   const problems: Problem[] = [];
   const linked: LinkedProvider[] = [];
+  const codes: ProviderCode[] = [];
   for (const { id } of providers) {
     const binding = bindings.find((each) => each.id === id);
     if (binding === undefined) throw new TypeError(`the provider ${id} was not written`);
@@ -92,12 +86,8 @@ async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): 
     else linked.push({ id, trust: verdict.kind, pin });
     try {
       const provider = chooseProvider(binding, pack, changed.file);
-      await codeOf(binding, pack, provider, {
-        transpiler,
-        bundleFile: changed.file,
-        env: changed.env,
-        tenant,
-      });
+      const tools = { transpiler, bundleFile: changed.file, env: changed.env, tenant };
+      codes.push(await codeOf(binding, pack, provider, tools));
     } catch (error) {
       if (!(error instanceof GtpackError)) throw error;
       problems.push(...error.problems);
@@ -105,6 +95,7 @@ async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): 
   }
   const [first, ...rest] = problems.map(withoutDraft(join(changed.dir, 'bundle.yaml'), changed.file));
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+  await checkCompiles(codes, trial);
   return linked;
 }
 
