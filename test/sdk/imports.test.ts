@@ -1,12 +1,15 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PluginImport } from '../../host/contract.ts';
 import { compileAssemblyScript } from '../../host/pack/compile-assemblyscript.ts';
 import { compileTypeScript } from '../../host/pack/compile-typescript.ts';
 import { pluginInterface } from '../../host/pack/plugin-interface.ts';
 import { readWasmInterface } from '../../host/pack/wasm-interface.ts';
+
+// Each test compiles, which takes long where others do, too.
+vi.setConfig({ testTimeout: 120_000 });
 
 let folder: string;
 beforeAll(async () => {

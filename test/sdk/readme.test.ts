@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { buildPack } from '../../host/pack/build.ts';
 import { compileAssemblyScript } from '../../host/pack/compile-assemblyscript.ts';
 import { compileTypeScript } from '../../host/pack/compile-typescript.ts';
@@ -9,6 +9,9 @@ import { readPack } from '../../host/pack/read-pack.ts';
 import { repositoryPath } from './guest.ts';
 
 const CAPABILITIES = ['http', 'bus', 'timers', 'state', 'secrets', 'sendgrid', 'twilio'] as const;
+
+// Each test compiles, which takes long where others do, too.
+vi.setConfig({ testTimeout: 120_000 });
 
 let folder: string;
 beforeAll(async () => {
