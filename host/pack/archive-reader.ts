@@ -8,6 +8,7 @@ import { readEntry } from './entry-content.ts';
 import { checkEntry } from './entry-header.ts';
 import { PathRegister } from './entry-path.ts';
 import { archiveFault } from './zip-fault.ts';
+import { checkRecords } from './zip-records.ts';
 
 /**
  * Reads an archive that a stranger made.
@@ -74,6 +75,7 @@ export async function readArchive(
     }
     refuseGaps(found, zip.directoryOffset ?? bytes.length, file);
     refuseTail(zip, file);
+    checkRecords(bytes, zip.directoryOffset ?? bytes.length, file);
     return { __brand: 'VerifiedArchive', file, digest: await blake3(bytes), entries: contents };
   } catch (error) {
     throw error instanceof GtpackError ? error : archiveFault(error, file);

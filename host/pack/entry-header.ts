@@ -10,6 +10,8 @@ const DEFLATED = 8;
 const UNIX_TYPE = 0o170000;
 const UNIX_FILE = 0o100000;
 const UNIX_FOLDER = 0o040000;
+/** Volume label, device, and reparse point, which is what links are on Windows. */
+const DOS_SPECIAL = 0x08 | 0x40 | 0x400;
 /** Extra field with a name in UTF-8. */
 const UNICODE_PATH = 0x7075;
 
@@ -25,18 +27,16 @@ export function checkEntry(entry: Entry, file: string, paths: PathRegister): voi
     });
   }
   // The upper half of the attributes is a Unix mode whatever system the entry claims to come from: readers differ.
-  for (const mode of [entry.externalFileAttributes >>> 16, entry.unixMode ?? 0]) {
-    const type = mode & UNIX_TYPE;
-    if (type !== 0 && type !== UNIX_FILE && type !== UNIX_FOLDER) {
-      throw new GtpackError(
-        'archive_link_refused',
-        `The entry ${quoted(name)} is a link or a device, not a file.`,
-        {
-          file,
-          cure: 'Put the file itself into the archive.',
-        },
-      );
-    }
+  const types = [entry.externalFileAttributes >>> 16, entry.unixMode ?? 0].map((mode) => mode & UNIX_TYPE);
+  if (
+    (entry.externalFileAttributes & DOS_SPECIAL) !== 0 ||
+    types.some((type) => type !== 0 && type !== UNIX_FILE && type !== UNIX_FOLDER)
+  ) {
+    throw new GtpackError(
+      'archive_link_refused',
+      `The entry ${quoted(name)} is a link or a device, not a file.`,
+      { file, cure: 'Put the file itself into the archive.' },
+    );
   }
   if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
     throw new GtpackError(

@@ -9,6 +9,14 @@ import { quoted } from '../event/names.ts';
 const MAX_PATH_BYTES = 1024;
 const CONTROL = /\p{Cc}/u;
 const DRIVE = /^[A-Za-z]:/;
+/** Some file systems compare names without them; and they hide, or turn around, what people read. */
+const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
+/** Dots, slashes and NULs for a reader that decodes, and for one that decodes twice. */
+const ENCODED = /%(?:25)*(?:2e|2f|5c|00)/i;
+/** Characters that become a slash, a backslash or dots where names are brought into another character set. */
+const LOOKALIKE = /[\u2024\u2025\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe52\ufe68\uff0e\uff0f\uff3c]/;
+/** Windows opens the device, whatever the extension and the folder. */
+const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)/i;
 
 /** Why a path is refused, as the end of a sentence, or undefined if it is sound. */
 export function pathFault(path: string): string | undefined {
@@ -16,9 +24,12 @@ export function pathFault(path: string): string | undefined {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `is longer than ${MAX_PATH_BYTES} bytes`;
   if (path.includes('\0')) return 'contains a NUL character';
   if (CONTROL.test(path)) return 'contains a control character';
+  if (INVISIBLE.test(path)) return 'contains an invisible character';
   if (path.includes('\\')) return 'contains a backslash';
   if (path.startsWith('/')) return 'is absolute';
   if (DRIVE.test(path)) return 'starts with a drive letter';
+  if (ENCODED.test(path)) return 'contains a dot, a slash, a backslash or a NUL that is encoded for URLs';
+  if (LOOKALIKE.test(path)) return 'contains a character that looks like a dot, a slash or a backslash';
   for (const segment of path.split('/')) {
     if (segment === '') return 'has an empty segment';
     if (segment === '.' || segment === '..') return `has the segment ${quoted(segment)}`;
@@ -26,6 +37,7 @@ export function pathFault(path: string): string | undefined {
     if (segment.endsWith('.') || segment.endsWith(' '))
       return `has the segment ${quoted(segment)}, which ends in a dot or a space`;
     if (segment.includes(':')) return `has the segment ${quoted(segment)}, which contains a colon`;
+    if (DEVICE.test(segment)) return `has the segment ${quoted(segment)}, which is a device on Windows`;
   }
   return undefined;
 }

@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import { GtpackError } from '../../host/errors.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 import { readArchive } from '../../host/pack/archive-reader.ts';
+import { dangerousNames } from './fixture/dangerous-names.ts';
+import { lyingArchives } from './fixture/lying-archives.ts';
 import { malformedArchives } from './fixture/malformed-archives.ts';
 import { refusal } from './fixture/refusal.ts';
 import { rawZip } from './fixture/zip.ts';
 
-const malformed = malformedArchives();
+const malformed = [...malformedArchives(), ...dangerousNames(), ...lyingArchives()];
 
 test.each(malformed)('an archive with $title is refused', async ({ bytes, code }) => {
   const error = await refusal(readArchive(bytes, 'bad.gtpack'));
