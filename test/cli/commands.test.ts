@@ -442,7 +442,7 @@ describe('call', () => {
       },
     };
     const argv = ['call', 'x.gtpack', 'greet', '--input', '{"n":1}'];
-    const plain = await runToEnd(argv, { cwd: dir, rooms });
+    const plain = await runToEnd(argv, { cwd: dir, rooms, showsProgress: true });
     expect([plain.status, plain.out, plain.err]).toEqual([
       0,
       '{"a": 1.0}\n',
@@ -521,7 +521,7 @@ describe('call', () => {
     expect([plain.status, plain.out, plain.err]).toEqual([
       1,
       '',
-      expect.stringContaining('The provider answered with the problem no_name: A name\\u{7} is missing.\n'),
+      'The provider answered with the problem no_name: A name\\u{7} is missing.\n',
     ]);
     const json = await runToEnd(['call', 'x.gtpack', 'greet', '--json'], { cwd: dir, rooms });
     expect([json.status, JSON.parse(json.out)]).toMatchObject([1, { ok: false, problem }]);
@@ -546,7 +546,7 @@ describe('pack inspect', () => {
     components: [{ id: 'c', kind: 'module', imports: [], exports: ['ingest'], size: 5 }],
     flows: [{ id: 'f', nodes: 2 }],
     schemas: [],
-      remarks: ['The flow main is left out: It holds no nodes.'],
+    remarks: ['The flow main is left out: It holds no nodes.'],
     requests: [{ provider: 'c', capability: 'http', reason: 'to\u001b call' }],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },

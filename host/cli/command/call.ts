@@ -169,6 +169,8 @@ async function showReport(
     const { code, message } = answer.problem;
     await note(world, plain(`The provider answered with the problem ${code}: ${message}`));
   }
+  // For those who watch: what is denied was told already.
+  if (!world.showsProgress) return;
   await note(
     world,
     ...effects.map((effect) => plain(effectLine(effect))),
