@@ -53,7 +53,6 @@ export class GuestEntry {
       return reply instanceof Promise ? await reply : reply;
     } finally {
       for (const line of call.end()) this.#parts.reports.push({ kind: 'log', ...line });
-      this.#parts.memory.settle();
       this.#boundMemory(whose);
     }
   }
@@ -96,7 +95,9 @@ export class GuestEntry {
     this.#parts.watch.guard({ job, source: provider }, () => checks.operation(operation, part, json));
   }
 
+  /** At every host call and call boundary. Idle instances go before a cell has to end for what the others have grown. */
   #boundMemory(owner: Owner): void {
+    this.#parts.memory.settle();
     const detail = this.#parts.memory.excess();
     if (detail !== undefined) this.#giveUp({ reason: 'memory', detail, ...owner });
   }

@@ -91,15 +91,31 @@ describe('a guest that asks the host', () => {
     opened = openSandbox({ onEffect });
     opened.sandbox.register(alpha, asking({ maxTenantMemoryBytes: 4 * 1024 * 1024 }));
     const calls = Array.from({ length: 20 }, () => opened?.sandbox.submit(alpha, invoke('hold', DRAFT)));
-    await expect.poll(() => held.length).toBeGreaterThan(0);
-    expect(held.length).toBeLessThan(20);
-    let answered = 0;
-    while (answered < 20) {
+    // Three of 1.2 MB.
+    await expect.poll(() => held.length).toBe(3);
+    for (let answered = 0; answered < 20; answered += 1) {
       await expect.poll(() => held.length).toBeGreaterThan(answered);
       held[answered]?.({ kind: 'ok', output: 'null' });
-      answered += 1;
     }
     expect(await Promise.all(calls)).toHaveLength(20);
+  });
+
+  test("past the tenant's memory, idle instances go before the cell does for what the others grow to", async () => {
+    const { held, onEffect } = heldBroker();
+    opened = openSandbox({ onEffect });
+    const { sandbox, losses } = opened;
+    sandbox.register(alpha, asking({ maxTenantMemoryBytes: 4 * 1024 * 1024 }));
+    const calls = Array.from({ length: 20 }, () => sandbox.submit(alpha, invoke('hold', DRAFT)));
+    const all = Promise.allSettled(calls);
+    await expect.poll(() => held.length).toBe(3);
+    // All that wait are answered together, so that they are idle together. One that is used for the third time grows to
+    // twice its size; three of that size are half as much again as the tenant may have.
+    for (let answered = 0; answered < 20; ) {
+      await expect.poll(() => held.length > answered || losses.length > 0).toBe(true);
+      expect(losses).toEqual([]);
+      for (; answered < held.length; answered += 1) held[answered]?.({ kind: 'ok', output: 'null' });
+    }
+    expect(new Set((await all).map(({ status }) => status))).toEqual(new Set(['fulfilled']));
   });
 
   test('past the memories of its cell host, calls wait, and the next tenant finds room all the same', async () => {
