@@ -1,6 +1,6 @@
 import { hash, X509Certificate } from 'node:crypto';
 import { errorMessage } from '../errors.ts';
-import { type PublisherKey, publisherKey, type SigningKey } from './signing-key.ts';
+import { keyWeakness, type PublisherKey, publisherKey, type SigningKey } from './signing-key.ts';
 
 /**
  * Certificates as packs hold them: self-signed, there to carry a key, and trusted for nothing else. Written in DER
@@ -77,7 +77,9 @@ export async function keyOfChain(pem: string): Promise<PublisherKey | string> {
     if (subject === issuer && !certificate.verify(publicKey)) {
       return 'the first certificate says that it signed itself, and did not';
     }
-    return await publisherKey(publicKey);
+    const key = await publisherKey(publicKey);
+    const weakness = keyWeakness(key);
+    return weakness === undefined ? key : `the key of the first certificate ${weakness}`;
   } catch (error) {
     return `the first certificate cannot be read (${errorMessage(error)})`;
   }

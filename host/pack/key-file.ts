@@ -71,8 +71,9 @@ async function readKey(file: string): Promise<string> {
   try {
     // Non-blocking, or opening a pipe would wait for a writer.
     await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const bytes = Buffer.alloc(MAX_KEY_BYTES);
-    const { bytesRead } = await handle.read(bytes, 0, MAX_KEY_BYTES, 0);
+    const bytes = Buffer.alloc(MAX_KEY_BYTES + 1);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+    if (bytesRead > MAX_KEY_BYTES) throw new Error(`a key has at most ${MAX_KEY_BYTES} bytes`);
     return bytes.toString('latin1', 0, bytesRead);
   } catch (error) {
     throw new GtpackError('file_unreadable', `The key cannot be read: ${errorMessage(error)}.`, {

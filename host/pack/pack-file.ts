@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -42,14 +43,14 @@ function unreadable(error: unknown, file: string): GtpackError {
 }
 
 /**
- * Beside its place first, so that no reader ever sees half a pack.
+ * Beside its place first, so that no reader ever sees half a pack; under a name that nobody can have laid a link on.
  * @throws GtpackError `pack_unwritable`
  */
 export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${file}.partial`;
+  const partial = `${file}.${randomBytes(6).toString('hex')}.partial`;
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(partial, bytes);
+    await writeFile(partial, bytes, { flag: 'wx' });
     await rename(partial, file);
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);

@@ -40,7 +40,7 @@ export async function signPack(file: string, outFile: string, signing: Signing):
 export interface VerifiedPack {
   readonly digest: string;
   readonly signer: string;
-  /** As the signer says; nobody vouches for it. */
+  /** As the archive says: the signature does not cover it. */
   readonly signedAt: string;
   readonly trusted: boolean;
 }

@@ -22,23 +22,32 @@ export const CHAIN_PATH = `${SIGNATURES_FOLDER}chain.pem`;
 
 /** Of each of the two files. */
 const MAX_SIGNATURE_BYTES = 64 * 1024;
-const SIGNATURE_BYTES = 64;
+/** 64 bytes in base64url without padding: one signature has one spelling. */
+const SIGNATURE_TEXT = /^[A-Za-z0-9_-]{85}[AQgw]$/;
+const HEX_32 = /^[0-9a-f]{64}$/;
+/** RFC 3339 in UTC. */
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|\+00:00)$/;
 /** In certificates of ours; it decides nothing. */
 const COMMON_NAME = 'gtpack publisher';
 
 const envelopeSchema = z.object({
   alg: z.string(),
-  sig: z.string(),
-  digest: z.string(),
-  signed_at_utc: z.string(),
-  key_fingerprint: z.string().optional(),
+  sig: z.string().regex(SIGNATURE_TEXT, 'Expected 64 bytes in base64url without padding.'),
+  digest: z.string().regex(HEX_32, 'Expected 64 lower-case hex digits.'),
+  signed_at_utc: z.string().regex(INSTANT, 'Expected an instant in UTC, as in RFC 3339.'),
+  key_fingerprint: z.string().regex(HEX_32, 'Expected 64 lower-case hex digits.').optional(),
 });
 
 /** What was found out about a pack's signature. */
 export type SignatureVerdict =
   | { readonly kind: 'none' }
   /** It holds; by whom, says the key. */
-  | { readonly kind: 'sound'; readonly key: PublisherKey; readonly signedAt: string }
+  | {
+      readonly kind: 'sound';
+      readonly key: PublisherKey;
+      /** As the archive says: the signature does not cover it. */
+      readonly signedAt: string;
+    }
   | { readonly kind: 'broken'; readonly problems: readonly [Problem, ...Problem[]] };
 
 /** @param sbom was compared with the archive, and matched (S1) */
@@ -73,7 +82,7 @@ export async function verifySignature(
   const envelope = parseEnvelope(signature);
   if (typeof envelope === 'string') return broken(SIGNATURE_PATH, envelope);
   const digest = await signatureDigest(entries.get(MANIFEST_PATH) ?? new Uint8Array(), bytes, sbom);
-  if (envelope.digest.toLowerCase() !== digest.toString('hex')) {
+  if (envelope.digest !== digest.toString('hex')) {
     return broken(
       SIGNATURE_PATH,
       'The signature was made over other files: its digest is not that of the pack.',
@@ -82,14 +91,13 @@ export async function verifySignature(
   const key = await keyOfChain(Buffer.from(chain).toString('latin1'));
   if (typeof key === 'string') return broken(CHAIN_PATH, `The signature has no key: ${key}.`);
   const { key_fingerprint: claimed, signed_at_utc: signedAt } = envelope;
-  if (claimed !== undefined && claimed.toLowerCase() !== key.fingerprint) {
+  if (claimed !== undefined && claimed !== key.fingerprint) {
     return broken(
       CHAIN_PATH,
       `The certificate's key has the fingerprint ${key.fingerprint}; the signature says ${quoted(claimed)}.`,
     );
   }
-  const sig = Buffer.from(envelope.sig, 'base64url');
-  return sig.length === SIGNATURE_BYTES && verify(null, digest, keyObject(key), sig)
+  return verify(null, digest, keyObject(key), Buffer.from(envelope.sig, 'base64url'))
     ? { kind: 'sound', key, signedAt }
     : broken(SIGNATURE_PATH, 'The signature was not made by the key of the certificate.');
 }
@@ -142,7 +150,7 @@ function parseEnvelope(bytes: Uint8Array): z.infer<typeof envelopeSchema> | stri
   const parsed = envelopeSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return `The signature lacks what it needs: ${quoted(issue?.path.join('.') ?? '')}: ${issue?.message ?? 'another shape'}`;
+    return `The signature is not as the format has it: ${quoted(issue?.path.join('.') ?? '')}: ${issue?.message ?? 'another shape'}`;
   }
   const { alg } = parsed.data;
   return alg.toLowerCase() === 'ed25519'

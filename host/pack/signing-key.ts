@@ -57,7 +57,20 @@ export async function parsePublicKey(pem: string, file: string): Promise<Publish
       cure: 'Give the file that ends in .pub, and keep the private one to yourself.',
     });
   }
-  return publisherKey(parseKey(() => createPublicKey(pem), 'a public key in PEM', file));
+  // The reader would take one of them, and the operator might mean another.
+  if (pem.split('-----BEGIN ').length > 2) {
+    throw new GtpackError('key_invalid', 'One public key in PEM was expected; several came.', {
+      file,
+      cure: 'Give each key a file of its own.',
+    });
+  }
+  const key = await publisherKey(parseKey(() => createPublicKey(pem), 'a public key in PEM', file));
+  const weakness = keyWeakness(key);
+  if (weakness === undefined) return key;
+  throw new GtpackError('key_invalid', `An Ed25519 key was expected; this one ${weakness}.`, {
+    file,
+    cure: CURE,
+  });
 }
 
 /** @param key of type Ed25519 */
@@ -65,6 +78,22 @@ export async function publisherKey(key: KeyObject): Promise<PublisherKey> {
   const { x } = key.export({ format: 'jwk' });
   const raw = Buffer.from(x ?? '', 'base64url');
   return { raw, fingerprint: await blake3(raw) };
+}
+
+/** 2^255 - 19. */
+const FIELD_PRIME = (1n << 255n) - 19n;
+const ORDER_8 = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+/** The y of the eight points whose order divides 8; the sign of x, which is the other bit, does not matter. */
+const SMALL_ORDER: ReadonlySet<bigint> = new Set([0n, 1n, FIELD_PRIME - 1n, ORDER_8, FIELD_PRIME - ORDER_8]);
+
+/**
+ * Why a key is none that a publisher may have, as the end of a sentence: of small order, some signatures hold for every
+ * message; written with a y past the prime, one key would have two fingerprints. RFC 8032, section 5.1.3.
+ */
+export function keyWeakness({ raw }: PublisherKey): string | undefined {
+  const y = BigInt(`0x${Buffer.from(raw).reverse().toString('hex')}`) & ((1n << 255n) - 1n);
+  if (y >= FIELD_PRIME) return 'is not written in its only form';
+  return SMALL_ORDER.has(y) ? 'is of small order, and anybody could sign for it' : undefined;
 }
 
 function parseKey(parse: () => KeyObject, expected: string, file: string): KeyObject {

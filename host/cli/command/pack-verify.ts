@@ -39,7 +39,7 @@ export async function packVerify(
       ...[
         `${file}: every file is the one that was signed.`,
         `digest     blake3:${pack.digest}`,
-        `signed by  blake3:${pack.signer}, on ${pack.signedAt} by the signer's word`,
+        `signed by  blake3:${pack.signer}, on ${pack.signedAt} as the pack says: no signature covers the instant`,
         pack.trusted ? 'This key is trusted.' : 'This key is not one of those given with --trust.',
       ].map(plain),
     );
