@@ -52,8 +52,8 @@ async function assemble(
 ): Promise<RunningHost> {
   const redactors = createRedactors(bundle.tenants);
   const log = hostLog(redactedLog(options.log, redactors));
-  const { tenants, warnings } = await deploy(bundle, 'pin');
-  for (const warning of [...warnings, ...bundle.warnings]) log.warn({}, warning);
+  const { tenants, warnings, leftOut } = await deploy(bundle, 'pin');
+  for (const warning of [...warnings, ...leftOut, ...bundle.warnings]) log.warn({}, warning);
   for (const notice of secretReaders(bundle)) log.info({}, notice);
   const secretOf = secretsOf(bundle);
 

@@ -20,7 +20,7 @@ export const checkBundle: CheckBundle = async (bundle) => {
     packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
     isolated: tenants.filter(({ code }) => code.isolation === 'process').map(({ id }) => id),
-    warnings: [...bundle.warnings, ...secretReaders(bundle)],
+    warnings: [...bundle.warnings, ...deployment.leftOut, ...secretReaders(bundle)],
   };
 };
 

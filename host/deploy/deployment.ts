@@ -16,6 +16,8 @@ export interface Deployment {
   readonly tenants: readonly TenantDeployment[];
   /** For the operator, one sentence each. */
   readonly warnings: readonly string[];
+  /** What of packs that were made for other hosts this one leaves out or changes, one sentence each. */
+  readonly leftOut: readonly string[];
 }
 
 export type LockUse = 'pin' | 'compare';
@@ -42,14 +44,10 @@ export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment>
     tenants.flatMap(({ providers }) => providers),
     trial,
   );
-  const left = [...packs.values()].flatMap(({ file, remarks = [] }) =>
-    remarks.map((remark) => `${file}: ${remark}`),
+  const remarks = [...packs.values()].flatMap(({ file, remarks: said = [] }) =>
+    said.map((remark) => `${file}: ${remark}`),
   );
-  return {
-    bundle,
-    tenants,
-    warnings: [...warnings, ...left, ...tenants.flatMap((tenant) => tenant.warnings)],
-  };
+  return { bundle, tenants, warnings, leftOut: [...remarks, ...tenants.flatMap(({ leftOut }) => leftOut)] };
 }
 
 /** Each pack file once, however many tenants use it. */

@@ -24,8 +24,8 @@ export interface TenantDeployment {
   readonly grants: ReadonlyMap<string, Grants>;
   /** `id@version` of the pack that it came with, by source; a flow of the bundle itself has none. */
   readonly packs: ReadonlyMap<string, string>;
-  /** What of its packs' flows is left out, one sentence each. */
-  readonly warnings: readonly string[];
+  /** Converted flows that cannot be run, one sentence each. */
+  readonly leftOut: readonly string[];
 }
 
 export interface TimerTrigger {
@@ -63,7 +63,7 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     );
     packs.push([binding, pack]);
   }
-  const { flows: deployed, warnings } = await loadFlows(await sourcesOf(tenant, packs, providers));
+  const { flows: deployed, leftOut } = await loadFlows(await sourcesOf(tenant, packs, providers));
   const flows = deployed.map(({ flow }) => flow);
   return {
     id: tenant.id,
@@ -80,7 +80,7 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
       ...packs.map(([{ id }, pack]) => [id, packName(pack)] as const),
       ...deployed.flatMap(({ flow, pack }) => (pack === null ? [] : [[`flow:${flow.name}`, pack] as const])),
     ]),
-    warnings,
+    leftOut,
   };
 }
 

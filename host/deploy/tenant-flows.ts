@@ -45,8 +45,8 @@ export function packFlows(pack: Pack): Pick<DeployedSource, 'text' | 'file' | 's
 
 export interface LoadedFlows {
   readonly flows: readonly DeployedFlow[];
-  /** Of converted flows that were left out, one sentence each. */
-  readonly warnings: readonly string[];
+  /** Converted flows that were left out, one sentence each. */
+  readonly leftOut: readonly string[];
 }
 
 /**
@@ -57,7 +57,7 @@ export interface LoadedFlows {
 export async function loadFlows(sources: readonly DeployedSource[]): Promise<LoadedFlows> {
   const flows: DeployedFlow[] = [];
   const problems: Problem[] = [];
-  const warnings: string[] = [];
+  const leftOut: string[] = [];
   for (const source of sources) {
     try {
       const flow = await loadFlow(source, source.reach);
@@ -66,13 +66,13 @@ export async function loadFlows(sources: readonly DeployedSource[]): Promise<Loa
       else throw nameTaken(flow, other);
     } catch (error) {
       if (!(error instanceof GtpackError)) throw error;
-      if (source.isConverted) warnings.push(leftOut(source, error.problems[0]));
+      if (source.isConverted) leftOut.push(reasonOf(source, error.problems[0]));
       else problems.push(...error.problems);
     }
   }
   const [first, ...rest] = problems;
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  return { flows, warnings };
+  return { flows, leftOut };
 }
 
 function nameTaken({ name, file }: Flow, other: Flow): GtpackError {
@@ -83,7 +83,7 @@ function nameTaken({ name, file }: Flow, other: Flow): GtpackError {
 }
 
 /** Its lines are those of a text that nobody has seen. */
-function leftOut({ file }: DeployedSource, { message, cure }: Problem): string {
+function reasonOf({ file }: DeployedSource, { message, cure }: Problem): string {
   return `${file} is left out: ${message}${cure === undefined ? '' : ` ${cure}`}`;
 }
 

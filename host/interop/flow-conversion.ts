@@ -69,7 +69,9 @@ class Conversion {
     const nodes = new Map<string, readonly [JsonObject, Leads]>();
     for (const id of this.#reachable(starts.map(({ target }) => target))) {
       const node = this.#flow.nodes.find((each) => each.id === id);
-      if (node !== undefined) nodes.set(id, [this.#node(node), this.#leads(node)]);
+      if (node === undefined) continue;
+      const leads = this.#leads(node);
+      nodes.set(id, [this.#node(node, leads), leads]);
     }
     const unreached = this.#flow.nodes.length - nodes.size;
     if (unreached > 0) this.#notes.push(`${unreached} of its nodes are reached from nowhere and left out.`);
@@ -83,7 +85,7 @@ class Conversion {
         target: this.#ids.get(target) ?? '',
       })),
     };
-    if (JSON.stringify(document).length > MAX_DOCUMENT_CHARACTERS / 2) {
+    if (JSON.stringify(document, null, 2).length > MAX_DOCUMENT_CHARACTERS) {
       this.#faults.push('It is longer than this host reads.');
     }
     return this.#faults.length > 0
@@ -143,7 +145,7 @@ class Conversion {
   }
 
   /** Type and config of the node that stands for it. */
-  #node(node: FieldNode): JsonObject {
+  #node(node: FieldNode, leads: Leads): JsonObject {
     const { input, component, operation } = node;
     if (node.packAlias !== null)
       this.#fault(node, `calls a component of the pack ${shown(node.packAlias, 80)}`);
@@ -156,7 +158,8 @@ class Conversion {
     const target = this.#targetOf(component, operation, fields);
     const emits = [target.component, target.operation].some((name) => name?.startsWith('emit.') === true);
     if (emits) {
-      if (node.routing.kind !== 'end' && node.routing.kind !== 'reply') {
+      const isLast = leads.kind === 'next' && (leads.target === 'end' || leads.target === 'respond');
+      if (!isLast) {
         this.#note(node, 'emits before the end; here its output goes on to the next node and nowhere else');
       }
       return {

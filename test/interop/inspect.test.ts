@@ -79,7 +79,13 @@ test('a pack of another host is reported with its components and flows, and what
           pack_ids: ['field.pack'],
         },
         components: [{ id: 0, version: '0.1.0', world: 'greentic:component/node@0.4.0' }],
-        flows: [{ id: 'main', kind: 'messaging', flow: { id: 'main', nodes: [{ id: 0, component: 0, routing: 'End' }] } }],
+        flows: [
+          {
+            id: 'main',
+            kind: 'messaging',
+            flow: { id: 'main', nodes: [{ id: 0, component: 0, routing: 'End' }] },
+          },
+        ],
       }),
     ],
     ['components/qa.process.wasm', coreModule({ exports: ['run'] })],

@@ -1,0 +1,69 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encode } from 'cborg';
+import { expect, test } from 'vitest';
+import { loadBundle } from '../../host/bundle/load.ts';
+import { checkBundle } from '../../host/deploy/check.ts';
+import { deploy } from '../../host/deploy/deployment.ts';
+import {
+  type FieldFlowSpec,
+  fieldArchive,
+  fieldComponent,
+  symbolManifest,
+} from '../interop/fixture/field-packs.ts';
+import { folderOf } from '../pack/fixture/folder.ts';
+
+const wasm = await fieldComponent();
+
+const flows: readonly FieldFlowSpec[] = [
+  { id: 'mailing', nodes: { a: { component: 'mailer', operation: 'send' } } },
+  { id: 'asking', nodes: { a: { component: 'asker', operation: 'ask' } } },
+  { id: 'waiting', nodes: { a: { component: 'session.wait' } } },
+];
+
+async function bundleOf(providers: string) {
+  const manifest = symbolManifest([{ id: 'mailer' }, { id: 'asker' }], flows);
+  const pack = await fieldArchive(
+    new Map([
+      ['manifest.cbor', encode(manifest)],
+      ['components/mailer.wasm', wasm],
+      ['components/asker.wasm', wasm],
+    ]),
+  );
+  return folderOf({ 'bundle.yaml': `providers:\n${providers}`, 'shop.gtpack': pack });
+}
+
+const WAITING =
+  'shop.gtpack: The flow waiting is left out: Its node "a" calls session.wait, which is no component of the pack.';
+
+test('a pack of another host runs in a bundle, each of its components under its id, its flows once', async () => {
+  await using folder = await bundleOf('  mailer: { pack: shop.gtpack }\n  asker: { pack: shop.gtpack }\n');
+  const bundle = await loadBundle(folder.path);
+  const checked = await checkBundle(bundle);
+  expect(checked).toMatchObject({ problems: [], packs: 1, flows: 2 });
+  expect(checked.warnings.map((warning) => warning.replaceAll(`${folder.path}/`, ''))).toContain(WAITING);
+});
+
+test('a flow of such a pack whose provider the bundle does not name is left out, and said so', async () => {
+  await using folder = await bundleOf('  mailer: { pack: shop.gtpack }\n');
+  const { tenants, leftOut } = await deploy(await loadBundle(folder.path), 'compare');
+  expect(tenants.map((tenant) => tenant.flows.map(({ name }) => name))).toEqual([['field-shop_mailing']]);
+  expect(leftOut.map((text) => text.replaceAll(`${folder.path}/`, ''))).toEqual([
+    WAITING,
+    'shop.gtpack (manifest.cbor, flow asking) is left out: nodes[0].config.provider: The tenant has no provider "asker". Known here: mailer.',
+  ]);
+});
+
+test('a component of such a pack that nothing here can run is refused when a bundle names it', async () => {
+  await using folder = await bundleOf('  mailer: { pack: other.gtpack }\n');
+  const manifest = symbolManifest([{ id: 'mailer' }]);
+  const pack = await fieldArchive(
+    new Map([
+      ['manifest.cbor', encode(manifest)],
+      ['components/mailer.wasm', await fieldComponent('import of-nobody;')],
+    ]),
+  );
+  await writeFile(join(folder.path, 'other.gtpack'), pack);
+  const { problems } = await checkBundle(await loadBundle(folder.path));
+  expect(problems.map(({ code }) => code)).toEqual(['guest_import_refused']);
+});
