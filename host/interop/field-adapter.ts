@@ -2,7 +2,7 @@ import type { PluginImport } from '../contract.ts';
 import { PLUGIN_IMPORTS } from '../contract.ts';
 import { WASI } from '../pack/plugin-interface.ts';
 import type { WasmInterface } from '../pack/wasm-interface.ts';
-import { type FieldCall, fieldCallOf } from './field-exports.ts';
+import { type FieldCall, type FieldFunction, fieldCallOf } from './field-exports.ts';
 import { capabilityOf, type FieldImport, fieldImportsOf, waits } from './field-imports.ts';
 
 /**
@@ -10,7 +10,9 @@ import { capabilityOf, type FieldImport, fieldImportsOf, waits } from './field-i
  * told once, by their types, when a pack is read; what comes of it is plain data that goes to the cell.
  *
  * - field-exports: how one is called. field-imports: what it asks for. field-value: values as the glue has them.
- * - field-binding: both in the cell, on top of the same broker, grants and limits as for the host's own interfaces.
+ * - field-binding: both in the cell, on top of the same broker, grants and limits as for the host's own interfaces; with
+ *   field-invocation (how an operation is called), field-reply (what comes of it), field-host (what is asked of the host),
+ *   typed-json and typed-json-output (values of any type as JSON).
  */
 export interface FieldAdapter {
   readonly call: FieldCall;
@@ -55,11 +57,17 @@ export function capabilitiesOf({ imports }: FieldAdapter): PluginImport[] {
 }
 
 function calledExports(call: FieldCall): string[] {
-  if (call.kind === 'functions')
-    return call.functions.map(({ instance, fn }) => (instance === null ? fn : `${instance}#${fn}`));
-  const called =
-    call.kind === 'schema_core' ? ['describe', 'healthcheck', 'validate-config', 'invoke'] : ['invoke'];
-  return called.map((fn) => `${call.instance}#${fn}`);
+  if (call.kind === 'functions') return call.functions.map(exportName);
+  if (call.kind === 'schema_core') {
+    const { instance } = call;
+    return ['describe', 'healthcheck', 'validate-config', 'invoke'].map((fn) => exportName({ instance, fn }));
+  }
+  const main = { instance: call.instance, fn: call.kind === 'run_cbor' ? 'run' : 'invoke' };
+  return [main, ...(call.description === null ? [] : [call.description])].map(exportName);
+}
+
+function exportName({ instance, fn }: Pick<FieldFunction, 'instance' | 'fn'>): string {
+  return instance === null ? fn : `${instance}#${fn}`;
 }
 
 /** Functions that suspend the component, and exports that may be suspended, as jco names them. */

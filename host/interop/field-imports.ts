@@ -23,9 +23,15 @@ export type FieldRole =
     }
   /** `get(key) → result<option<bytes>, enum>` */
   | { readonly kind: 'secret_get'; readonly errors: readonly string[] }
-  | { readonly kind: 'state_read' | 'state_write' | 'state_delete'; readonly error: ValueType }
+  | { readonly kind: 'state_read'; readonly error: ValueType }
+  /** What they answer when it is done says no more than that. */
+  | {
+      readonly kind: 'state_write' | 'state_delete';
+      readonly error: ValueType;
+      readonly done: ValueType | null;
+    }
   /** `log(span, fields, …) → result<enum, error>` */
-  | { readonly kind: 'log_fields' };
+  | { readonly kind: 'log_fields'; readonly done: ValueType | null };
 
 const CAPABILITIES: Readonly<Record<FieldRole['kind'], PluginImport>> = {
   http_send: 'http',
@@ -98,10 +104,12 @@ function roleOf(fn: string, type: FunctionType): FieldRole | undefined {
   }
   if (isPrimitive(first, 'string') && isError(error)) {
     if (fn === 'read' && isBytes(ok)) return { kind: 'state_read', error };
-    if (fn === 'write' && isBytes(second)) return { kind: 'state_write', error };
-    if (fn === 'delete') return { kind: 'state_delete', error };
+    const done = ok ?? null;
+    if (fn === 'write' && isBytes(second)) return { kind: 'state_write', error, done };
+    if (fn === 'delete') return { kind: 'state_delete', error, done };
   }
-  if (fn === 'log' && first?.kind === 'record' && isPairs(second)) return { kind: 'log_fields' };
+  if (fn === 'log' && first?.kind === 'record' && isPairs(second))
+    return { kind: 'log_fields', done: ok ?? null };
   return undefined;
 }
 

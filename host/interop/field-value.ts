@@ -19,6 +19,8 @@ export function fieldValue(type: ValueType, hints: Hints, name = ''): unknown {
         type.fields.map((field) => [camelCase(field.name), fieldValue(field.type, hints, field.name)]),
       );
     case 'option':
+      // The glue has undefined for nothing, which an option of an option would hide in.
+      if (type.value.kind === 'option') return { tag: 'none' };
       return hint === undefined ? undefined : fieldValue(type.value, hints, name);
     case 'list':
       return isBytes(type) ? (hint instanceof Uint8Array ? hint : new Uint8Array()) : [];
@@ -69,7 +71,7 @@ export function fieldOf(type: ValueType | undefined, name: string): ValueType | 
   return type?.kind === 'record' ? type.fields.find((field) => field.name === name)?.type : undefined;
 }
 
-/** Names as the glue writes them. */
+/** Names as the glue writes them. A word of a name is in lower case or in upper case as a whole. */
 export function camelCase(name: string): string {
-  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+  return name.toLowerCase().replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

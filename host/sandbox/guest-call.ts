@@ -1,4 +1,4 @@
-import type { LogLevel, WaitingImport } from '../contract.ts';
+import type { GuestProblem, LogLevel, WaitingImport } from '../contract.ts';
 import type { GuestReply } from './plugin.ts';
 import type { CellLimits } from './protocol.ts';
 import type { Owner } from './watch.ts';
@@ -81,22 +81,32 @@ export class GuestCall {
   }
 
   ask(capability: WaitingImport, fn: string, args: readonly string[]): Promise<GuestReply> {
-    const { maxEffectsPerRun, effectCallWallMs } = this.#limits;
+    const { maxEffectsPerRun } = this.#limits;
+    const size = args.reduce((total, text) => total + text.length, 0);
+    if (this.#effects >= maxEffectsPerRun) return this.#answered(tooMany(maxEffectsPerRun));
+    if (size > MAX_ARGUMENT_CHARACTERS) return this.#answered(tooLarge(size));
+    return this.#answered(() => this.#asking.ask(capability, fn, args));
+  }
+
+  /** Refuses what need not reach the broker. Counts as an effect, and is answered like one. */
+  refuse(refusal: GuestProblem): Promise<GuestReply> {
+    return this.#answered({ kind: 'problem', problem: refusal });
+  }
+
+  /** @param by the refusal, or what has to be done for the answer */
+  #answered(by: GuestReply | (() => Promise<GuestReply>)): Promise<GuestReply> {
+    const { effectCallWallMs } = this.#limits;
     this.#effects += 1;
     this.#deadline ??= setTimeout(() => this.#expire(), effectCallWallMs);
-    const size = args.reduce((total, text) => total + text.length, 0);
-    let refusal: GuestReply | undefined;
-    if (this.#over) refusal = timedOut(effectCallWallMs);
-    else if (this.#effects > maxEffectsPerRun) refusal = tooMany(maxEffectsPerRun);
-    else if (size > MAX_ARGUMENT_CHARACTERS) refusal = tooLarge(size);
-    if (refusal !== undefined) this.#countRefusal();
+    const first = this.#over ? timedOut(effectCallWallMs) : by;
+    if (typeof first !== 'function') this.#countRefusal();
     return new Promise((resolve) => {
       const answer = (reply: GuestReply): void => {
         if (this.#pending.delete(answer)) this.#asking.deliver(this.owner, () => resolve(reply));
       };
       this.#pending.add(answer);
-      if (refusal === undefined) void this.#asking.ask(capability, fn, args).then(answer);
-      else answer(refusal);
+      if (typeof first === 'function') void first().then(answer);
+      else answer(first);
     });
   }
 

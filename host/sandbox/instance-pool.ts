@@ -198,6 +198,10 @@ export class InstancePool {
         onAsk();
         return occupant.call.ask(capability, fn, args);
       },
+      refuse: (problem) => {
+        onAsk();
+        return occupant.call.refuse(problem);
+      },
     };
   }
 

@@ -35,6 +35,8 @@ export interface GuestImports {
   readonly waiting: readonly WaitingImport[];
   /** Asks the broker. Resolves always, and never in the turn in which it was called. */
   readonly ask: (capability: WaitingImport, fn: string, args: readonly string[]) => Promise<GuestReply>;
+  /** Refuses what need not reach the broker, for whoever puts another interface in front of it. Answers as `ask` does. */
+  readonly refuse: (problem: GuestProblem) => Promise<GuestReply>;
 }
 
 /** What a guest's reply may be long. */

@@ -113,6 +113,7 @@ async function instantiate(pack: string, cacheDir: string): Promise<PluginInstan
     log: () => undefined,
     waiting: [],
     ask: () => Promise.reject(new Error('Nothing may be asked for here.')),
+    refuse: () => Promise.reject(new Error('Nothing may be refused here.')),
   });
 }
 
