@@ -61,6 +61,7 @@ export const ERROR_CODES = facts({
   cell_lost: { blame: 'host', retryable: true, status: 503 },
   cell_ended: { blame: 'pack', retryable: true, status: 503 },
   cell_busy: { blame: 'sender', retryable: true, status: 429 },
+  run_not_open: { blame: 'pack', retryable: false, status: 502 },
   host_stopping: { blame: 'host', retryable: true, status: 503 },
 
   // capability
