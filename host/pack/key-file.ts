@@ -53,8 +53,13 @@ export async function readPublicKey(file: string): Promise<PublisherKey> {
 async function writeNew(file: string, text: string, mode: number): Promise<void> {
   try {
     await using handle = await open(file, 'wx', mode);
-    await handle.writeFile(text);
-    await handle.sync();
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
+    }
   } catch (error) {
     const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
     throw new GtpackError(

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { PluginImport } from '../../contract.ts';
 import type { InstalledProvider } from '../../deploy/install/install.ts';
 import type { InstallPlan, ProviderPlan, RequestPlan } from '../../deploy/install/plan.ts';
+import { isOlder } from '../../deploy/install/version-order.ts';
 import {
   grantOf,
   parseGrantOptions,
@@ -148,7 +149,7 @@ function providerLines(
   const lines = [`provider   ${id} (${provider.kind})${previous === null ? ', new' : ''}`];
   if (previous !== null) {
     lines.push(
-      `  in place of version ${previous.version ?? 'unknown'}${previous.version === version ? ', the same' : ''}`,
+      `  in place of version ${previous.version ?? 'unknown'}${versionRemark(previous.version, version)}`,
     );
     if (previous.digest !== null && previous.signer !== signer) {
       lines.push(
@@ -165,6 +166,12 @@ function providerLines(
   }
   if (requests.length === 0) lines.push('  asks for nothing');
   return lines;
+}
+
+function versionRemark(previous: string | null, version: string): string {
+  if (previous === version) return ', the same';
+  // A sound signature does not tell: somebody may offer the version with the hole again.
+  return previous !== null && isOlder(version, previous) ? ', which is NEWER than this one' : '';
 }
 
 function installedLines(

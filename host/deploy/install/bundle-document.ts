@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Document, isMap, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, parseDocument } from 'yaml';
 import type { Bundle } from '../../bundle/bundle.ts';
 import { loadBundle } from '../../bundle/load.ts';
 import { errorMessage, GtpackError } from '../../errors.ts';
@@ -50,7 +50,9 @@ export class BundleDocument {
   setProvider({ tenant, id, pack, grants, allowUnsigned }: ProviderEdit): void {
     const document = this.#document;
     const path = [...this.#prefixOf(tenant), 'providers', id];
+    for (let depth = 1; depth <= path.length; depth += 1) this.#own(path.slice(0, depth));
     if (!isMap(document.getIn(path))) document.setIn(path, document.createNode({}));
+    this.#own([...path, 'grants']);
     document.setIn([...path, 'pack'], pack);
     if (allowUnsigned) document.setIn([...path, 'allow_unsigned'], true);
     for (const [capability, grant] of Object.entries(grants)) {
@@ -58,9 +60,17 @@ export class BundleDocument {
     }
   }
 
+  /** Puts a copy in place of an alias: what it stands for belongs to others, too. */
+  #own(path: readonly string[]): void {
+    const document = this.#document;
+    const node = document.getIn(path, true);
+    if (isAlias(node)) document.setIn(path, document.createNode(node.toJS(document)));
+  }
+
   /** @param fingerprint BLAKE3, hex */
   trust(fingerprint: string): void {
     const written = `blake3:${fingerprint}`;
+    this.#own(['trust']);
     const { trust } = (this.#document.toJS() ?? {}) as JsonObject;
     if (Array.isArray(trust)) {
       if (!trust.includes(written)) this.#document.addIn(['trust'], written);
@@ -75,12 +85,22 @@ export class BundleDocument {
    * @throws GtpackError as `loadBundle`, `bundle_unwritable`
    */
   async replace(check: (bundle: Bundle) => Promise<void>): Promise<void> {
+    const text = this.#document.toString({ lineWidth: 0 });
     // In the same folder, since paths in it are relative.
-    const draft = join(dirname(this.#file), `.${basename(this.#file)}.${randomBytes(6).toString('hex')}.tmp`);
+    const draft = draftOf(this.#file);
+    let beside = draft;
     try {
-      await this.#write(draft);
+      await writeDurably(draft, text);
       await check(await loadBundle(draft));
-      await rename(draft, this.#file);
+      // What a link points to is replaced, not the link; and who may read it stays as it is.
+      const place = await realpath(this.#file).catch(() => this.#file);
+      const mode = (await stat(place).catch(() => undefined))?.mode;
+      if (dirname(place) !== dirname(draft)) {
+        beside = draftOf(place);
+        await writeDurably(beside, text);
+      }
+      if (mode !== undefined) await chmod(beside, mode & 0o777);
+      await rename(beside, place);
     } catch (error) {
       if (error instanceof GtpackError) throw error;
       throw new GtpackError('bundle_unwritable', `The bundle cannot be written: ${errorMessage(error)}.`, {
@@ -90,11 +110,8 @@ export class BundleDocument {
       });
     } finally {
       await rm(draft, { force: true });
+      await rm(beside, { force: true });
     }
-  }
-
-  async #write(path: string): Promise<void> {
-    await writeFile(path, this.#document.toString({ lineWidth: 0 }), { flag: 'wx' });
   }
 
   /** The default tenant stands at the top, unless the file has it among the others. */
@@ -102,4 +119,15 @@ export class BundleDocument {
     const named = ['tenants', tenant];
     return tenant !== DEFAULT_TENANT || this.#document.hasIn(named) ? named : [];
   }
+}
+
+function draftOf(file: string): string {
+  return join(dirname(file), `.${basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** A crash after the file was moved into its place must not leave an empty one there. */
+async function writeDurably(file: string, text: string): Promise<void> {
+  await using handle = await open(file, 'wx');
+  await handle.writeFile(text);
+  await handle.sync();
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Bundle } from '../../bundle/bundle.ts';
 import { type Pin, readLock, writeLock } from '../../bundle/lock-file.ts';
 import { trustVerdict } from '../../bundle/trust.ts';
@@ -8,8 +7,10 @@ import { checkCompiles } from '../compile-check.ts';
 import { componentTools } from '../component-tools.ts';
 import { chooseProvider, codeOf, type ProviderCode } from '../provider-code.ts';
 import { BundleDocument } from './bundle-document.ts';
+import { InstallTurn } from './install-turn.ts';
 import { storePack } from './pack-store.ts';
 import type { InstallPlan } from './plan.ts';
+import { refuseSideEffects } from './side-effects.ts';
 import type { WrittenGrant } from './written-grant.ts';
 
 /** What an operator decided about a plan. */
@@ -34,6 +35,7 @@ export interface InstalledProvider {
  */
 export async function install(plan: InstallPlan, decision: InstallDecision): Promise<InstalledProvider[]> {
   const { bundle, pack, bytes, tenant, providers } = plan;
+  using _turn = await InstallTurn.take(bundle.dir);
   const path = await storePack(bundle.dir, pack.digest, bytes);
   const document = await BundleDocument.open(bundle.file);
   if (decision.trustSigner && pack.signer !== null) document.trust(pack.signer);
@@ -50,6 +52,7 @@ export async function install(plan: InstallPlan, decision: InstallDecision): Pro
   }
   let linked: readonly LinkedProvider[] = [];
   await document.replace(async (changed) => {
+    refuseSideEffects(plan, changed);
     linked = await link(plan, changed);
   });
   const lock = await readLock(bundle.dir);
@@ -70,7 +73,10 @@ function pinOf({ id, pin }: LinkedProvider): [string, Pin] {
   return [id, pin];
 }
 
-async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): Promise<LinkedProvider[]> {
+async function link(
+  { bundle, tenant, pack, providers }: InstallPlan,
+  changed: Bundle,
+): Promise<LinkedProvider[]> {
   const { transpiler, trial } = componentTools(changed.dir);
   const bindings = changed.tenants.find(({ id }) => id === tenant)?.providers ?? [];
   const problems: Problem[] = [];
@@ -93,7 +99,7 @@ async function link({ tenant, pack, providers }: InstallPlan, changed: Bundle): 
       problems.push(...error.problems);
     }
   }
-  const [first, ...rest] = problems.map(withoutDraft(join(changed.dir, 'bundle.yaml'), changed.file));
+  const [first, ...rest] = problems.map(withoutDraft(bundle.file, changed.file));
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
   await checkCompiles(codes, trial);
   return linked;

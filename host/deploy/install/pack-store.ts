@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, GtpackError } from '../../errors.ts';
 
@@ -17,8 +17,7 @@ export async function storePack(bundleDir: string, digest: string, bytes: Uint8A
   const file = join(bundleDir, path);
   const partial = `${file}.${randomBytes(6).toString('hex')}.partial`;
   try {
-    // Its bytes are compared with the lock whenever they are read; here the name is enough.
-    if ((await stat(file).catch(() => undefined))?.size === bytes.length) return path;
+    // Also where one is there: it may have been damaged, or be a link, and installing anew is what mends that.
     await mkdir(join(bundleDir, STORE_FOLDER), { recursive: true });
     {
       await using handle = await open(partial, 'wx');
