@@ -106,8 +106,14 @@ async function sourcesOf(
   for (const [index, [{ id, grants }, pack]] of packs.entries()) {
     // A pack with several providers is in the list as often, and brings its flows once.
     if (packs.findIndex(([, other]) => other === pack) < index) continue;
+    const names = namesIn(pack, packs, providers);
     const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable };
-    for (const source of packFlows(pack)) sources.push({ ...source, reach, pack: packName(pack) });
+    // A provider of another pack may have the id that a converted flow means one of its own by.
+    const own = new Map([...reachable].filter(([name]) => [...names.values()].includes(name)));
+    for (const source of packFlows(pack, names)) {
+      const of = source.isConverted ? { ...reach, providers: own } : reach;
+      sources.push({ ...source, reach: of, pack: packName(pack) });
+    }
   }
   const reach: FlowReach = {
     grants: tenant.grants,
@@ -116,6 +122,19 @@ async function sourcesOf(
   };
   for (const file of tenant.flows) sources.push({ ...(await readFlowFile(file)), reach, pack: null });
   return sources;
+}
+
+/** What the bundle calls a pack's providers, by their ids in the pack; of two for one, the first. */
+function namesIn(
+  pack: Pack,
+  packs: readonly [ProviderBinding, Pack][],
+  providers: readonly ProviderCode[],
+): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const [index, { binding, provider }] of providers.entries()) {
+    if (packs[index]?.[1] === pack && !names.has(provider.id)) names.set(provider.id, binding.id);
+  }
+  return names;
 }
 
 function packName({ id, version }: Pack): string {

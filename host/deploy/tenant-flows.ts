@@ -5,6 +5,7 @@ import type { Flow } from '../flow/flow.ts';
 import type { FlowReach } from '../flow/flow-reach.ts';
 import { type FlowSource, loadFlow } from '../flow/load.ts';
 import type { Grants } from '../grant/grants.ts';
+import { boundFlow } from '../interop/bound-flow.ts';
 import type { Pack } from '../pack/pack.ts';
 
 const SCRIPTS = 'scripts';
@@ -31,16 +32,22 @@ export async function readFlowFile(file: string): Promise<FlowSource> {
   return { text: await readText(file), file, scripts: await readScripts(scriptFolder(file)) };
 }
 
-/** The flows that packs bring; their helpers are those of the pack. */
-export function packFlows(pack: Pack): Pick<DeployedSource, 'text' | 'file' | 'scripts' | 'isConverted'>[] {
+/**
+ * The flows that a pack brings; their helpers are those of the pack.
+ * @param names what the bundle calls the pack's providers, by their ids in the pack
+ */
+export function packFlows(
+  pack: Pack,
+  names: ReadonlyMap<string, string>,
+): Pick<DeployedSource, 'text' | 'file' | 'scripts' | 'isConverted'>[] {
   const scripts: Record<string, string> = {};
   for (const [path, source] of pack.scripts) scripts[basename(path)] = source;
-  return pack.flows.map(({ path, source, isConverted }) => ({
-    text: source,
-    file: `${pack.file} (${path})`,
-    scripts,
-    ...(isConverted === undefined ? {} : { isConverted }),
-  }));
+  return pack.flows.map((flow) => {
+    const file = `${pack.file} (${flow.path})`;
+    return flow.isConverted
+      ? { text: boundFlow(flow, names), file, scripts, isConverted: true }
+      : { text: flow.source, file, scripts };
+  });
 }
 
 export interface LoadedFlows {

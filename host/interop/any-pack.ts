@@ -13,7 +13,7 @@ import { readFieldPack } from './field-pack.ts';
  * - any-pack: the way in, for whoever runs packs. inspect: what a pack holds, sound or not.
  * - field-pack: a pack of the field, out of what symbol-manifest (the current model) and meta-manifest (the older one, with
  *   flow-file) read into a field-manifest; component-paths, field-extensions and token-set help.
- * - flow-conversion: its flows in this host's language, with flow-routes and field-routing, field-template and field-path.
+ * - flow-conversion: its flows in this host's language, with flow-routes and field-routing, field-template and field-path; bound-flow: as a bundle runs it.
  * - field-adapter (with field-exports, field-imports, field-value, field-binding, field-host): its components.
  */
 

@@ -54,6 +54,42 @@ test('a flow of such a pack whose provider the bundle does not name is left out,
   ]);
 });
 
+test('a flow of such a pack calls the provider of its own pack, whatever the bundle calls it', async () => {
+  await using folder = await bundleOf('  asker: { pack: other.gtpack }\n  post: { pack: one.gtpack }\n');
+  for (const [name, id] of [
+    ['other', 'asker'],
+    ['one', 'mailer'],
+  ] as const) {
+    const manifest = symbolManifest([{ id }], flows, { pack_id: name });
+    const pack = await fieldArchive(
+      new Map([
+        ['manifest.cbor', encode(manifest)],
+        [`components/${id}.wasm`, wasm],
+      ]),
+    );
+    await writeFile(join(folder.path, `${name}.gtpack`), pack);
+  }
+  const { tenants } = await deploy(await loadBundle(folder.path), 'compare');
+  const called = tenants[0]?.flows.map(({ name, nodes }) => [name, nodes[0]?.config]);
+  expect(called).toEqual([
+    ['other_asking', { provider: 'asker', action: 'ask', fields: {} }],
+    ['one_mailing', { provider: 'post', action: 'send', fields: {} }],
+  ]);
+});
+
+test('a flow of such a pack does not call a provider of another pack that has the same id', async () => {
+  await using folder = await bundleOf('  mailer: { pack: shop.gtpack }\n  asker: { pack: other.gtpack }\n');
+  const pack = await fieldArchive(
+    new Map([
+      ['manifest.cbor', encode(symbolManifest([{ id: 'asker' }], [], { pack_id: 'other' }))],
+      ['components/asker.wasm', wasm],
+    ]),
+  );
+  await writeFile(join(folder.path, 'other.gtpack'), pack);
+  const { tenants } = await deploy(await loadBundle(folder.path), 'compare');
+  expect(tenants[0]?.flows.map(({ name }) => name)).toEqual(['field-shop_mailing']);
+});
+
 test('a component of such a pack that nothing here can run is refused when a bundle names it', async () => {
   await using folder = await bundleOf('  mailer: { pack: other.gtpack }\n');
   const manifest = symbolManifest([{ id: 'mailer' }]);
