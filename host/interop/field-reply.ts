@@ -34,15 +34,20 @@ export function readCbor(result: unknown): GuestReply {
   if (bytes.length === 0) return { kind: 'ok', json: 'null' };
   let value: unknown;
   try {
-    value = decodeCbor(bytes);
+    value = decodeCbor(bytes, { beyondJson: true });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(`The component returned CBOR that this host does not read: ${reason}.`);
   }
-  const json = JSON.stringify(value, (_key, inner: unknown) =>
-    inner instanceof Uint8Array ? Buffer.from(inner).toString('base64') : inner,
-  );
-  return { kind: 'ok', json };
+  return { kind: 'ok', json: JSON.stringify(value, (_key, inner: unknown) => jsonOf(inner)) };
+}
+
+/** What JSON lacks, as typed-json has it. */
+function jsonOf(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  return value === undefined ? null : value;
 }
 
 /** `variant { ok(string), err(record) }`. @throws GtpackError `guest_output_invalid` */

@@ -19,9 +19,11 @@ export class CborFault extends Error {
 
 /**
  * Refuses duplicate keys, texts and bytes in pieces, tags, undefined, NaN, infinities and bigints. Arrays and maps may end
- * with a break instead of having a length: writers in the field stream them. @throws CborFault
+ * with a break instead of having a length: writers in the field stream them.
+ * @param beyondJson lets undefined, NaN, infinities and bigints pass. Default: false
+ * @throws CborFault
  */
-export function decodeCbor(encoded: Uint8Array): unknown {
+export function decodeCbor(encoded: Uint8Array, { beyondJson = false } = {}): unknown {
   const isMarked = SELF_DESCRIBED.every((byte, index) => encoded[index] === byte);
   const bytes = isMarked ? encoded.subarray(SELF_DESCRIBED.length) : encoded;
   checkStructure(bytes);
@@ -29,10 +31,10 @@ export function decodeCbor(encoded: Uint8Array): unknown {
     return decode(bytes, {
       strict: true,
       allowIndefinite: true,
-      allowUndefined: false,
-      allowInfinity: false,
-      allowNaN: false,
-      allowBigInt: false,
+      allowUndefined: beyondJson,
+      allowInfinity: beyondJson,
+      allowNaN: beyondJson,
+      allowBigInt: beyondJson,
       rejectDuplicateMapKeys: true,
     });
   } catch (error) {
