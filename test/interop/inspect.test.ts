@@ -5,10 +5,12 @@ import { expect, test } from 'vitest';
 import { inspectPack } from '../../host/interop/inspect.ts';
 import type { PackReport } from '../../host/interop/pack-report.ts';
 import { writeArchive } from '../../host/pack/archive-writer.ts';
+import { encodeSbom } from '../../host/pack/sbom.ts';
 import { folderOf } from '../pack/fixture/folder.ts';
 import { refusal } from '../pack/fixture/refusal.ts';
 import { packOf, sampleFiles, signedSample } from '../pack/fixture/sample-pack.ts';
 import { coreModule } from '../pack/fixture/wasm.ts';
+import { fieldArchive, fieldComponent, symbolManifest } from './fixture/field-packs.ts';
 
 async function inspect(bytes: Uint8Array): Promise<PackReport> {
   await using folder = await folderOf({ 'a.gtpack': bytes });
@@ -103,6 +105,54 @@ test('a pack of another host is reported with its components and flows, and what
       'The provider qa-process cannot be run: The component exports no interface that this host knows how to call.',
       'The flow main is left out: Its node "start" does not say which operation of qa.process it calls.',
     ],
+  });
+});
+
+test('a sound pack of another host is sound here, and one whose SBOM does not match is not', async () => {
+  const manifest = symbolManifest(
+    [{ id: 'shop.mailer' }],
+    [{ id: 'main', nodes: { a: { component: 'shop.mailer', operation: 'send' } } }],
+  );
+  const files = new Map([
+    ['manifest.cbor', encode(manifest)],
+    ['components/shop.mailer.wasm', await fieldComponent('import secrets-store;')],
+  ]);
+  const secrets = 'greentic:provider-schema-core/secrets-store@1.0.0';
+  expect(await inspect(await fieldArchive(files, { sbom: 'json' }))).toMatchObject({
+    ok: true,
+    model: 'pack-v1',
+    pack_id: 'field.shop',
+    version: '0.4.1',
+    kind: 'application',
+    publisher: 'Field',
+    components: [
+      {
+        id: 'shop.mailer',
+        kind: 'component',
+        imports: [secrets],
+        exports: ['greentic:provider-schema-core/schema-core-api@1.0.0'],
+      },
+    ],
+    flows: [{ id: 'main', nodes: 1 }],
+    requests: [
+      { provider: 'shop-mailer', capability: 'secrets', reason: `the component imports ${secrets}` },
+    ],
+    remarks: [],
+    sbom: { present: true, ok: true, problems: [] },
+    signature: { present: false, ok: false, fingerprint: null, problems: [] },
+    problems: [],
+  });
+  files.set('sbom.cbor', (await encodeSbom(files)).bytes);
+  files.set('pack.lock.cbor', Buffer.from('later'));
+  expect(await inspect(writeArchive(files, 'x'))).toMatchObject({
+    ok: false,
+    pack_id: 'field.shop',
+    sbom: {
+      present: true,
+      ok: false,
+      problems: [{ code: 'sbom_mismatch', message: 'The file "pack.lock.cbor" is not in the SBOM.' }],
+    },
+    problems: [],
   });
 });
 
