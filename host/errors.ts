@@ -102,6 +102,8 @@ export const ERROR_CODES = facts({
   body_too_large: { blame: 'sender', retryable: false, status: 413 },
   content_type_invalid: { blame: 'sender', retryable: false, status: 415 },
   headers_too_large: { blame: 'sender', retryable: false, status: 431 },
+  signature_refused: { blame: 'sender', retryable: false, status: 401 },
+  signature_stale: { blame: 'sender', retryable: false, status: 401 },
   guest_refused: { blame: 'sender', retryable: false, status: 400 },
   answer_invalid: { blame: 'pack', retryable: false, status: 502 },
   host_busy: { blame: 'host', retryable: true, status: 503 },

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import { fault, mapping } from '../written/readers.ts';
 import type { Secret } from './secret.ts';
@@ -43,11 +43,19 @@ export class HttpSigning {
 
   /** Why a secret cannot sign; undefined for one that can. */
   faultOf(secret: Secret): string | undefined {
-    const length = keyOf(secret)?.length ?? 0;
-    return length >= MIN_KEY_BYTES && length <= MAX_KEY_BYTES
-      ? undefined
-      : `is not "${PREFIX}" and ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES} bytes in base64`;
+    return standardWebhooksKey(secret) === undefined
+      ? `is not "${PREFIX}" and ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES} bytes in base64`
+      : undefined;
   }
+}
+
+/** The symmetric key of Standard Webhooks; undefined for a secret that is none. */
+export function standardWebhooksKey(secret: Secret): KeyObject | undefined {
+  const bytes = keyOf(secret);
+  const length = bytes?.length ?? 0;
+  return bytes === undefined || length < MIN_KEY_BYTES || length > MAX_KEY_BYTES
+    ? undefined
+    : createSecretKey(bytes);
 }
 
 function keyOf(secret: Secret): Buffer | undefined {

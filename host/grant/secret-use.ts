@@ -1,10 +1,12 @@
 import type { Grants } from './grants.ts';
 import type { Secret } from './secret.ts';
+import { signatureKeyFault } from './signature-key.ts';
+import type { SignatureScheme } from './signature-scheme.ts';
 
-/** One place of a grant that names a secret. */
+/** One place of a grant, or of a provider's signatures, that names a secret. */
 export interface SecretUse {
   readonly name: string;
-  /** Where it stands, below `grants`. */
+  /** Where it stands, below `grants` or `signatures`. */
   readonly path: readonly (string | number)[];
   /** Why a value does not do there, as what a sentence says of the secret; undefined for one that does. */
   readonly faultOf: (secret: Secret) => string | undefined;
@@ -26,4 +28,15 @@ export function secretUses({ http, secrets }: Grants): SecretUse[] {
     uses.push({ name, path: ['secrets', at], faultOf: () => undefined });
   }
   return uses;
+}
+
+/** Every secret that signatures are checked by, in the order of the schemes. */
+export function signatureSecretUses(schemes: readonly SignatureScheme[]): SecretUse[] {
+  return schemes.flatMap(({ kind, name: scheme, secrets }) =>
+    secrets.map((name, at) => ({
+      name,
+      path: secrets.length === 1 ? [scheme, 'secret'] : [scheme, 'secret', at],
+      faultOf: (secret: Secret) => signatureKeyFault(kind, secret),
+    })),
+  );
 }

@@ -1,0 +1,69 @@
+import { GtpackError } from '../../errors.ts';
+import type { TenantId } from '../../event/names.ts';
+import type { IngressFault } from '../delivery.ts';
+import type { SignedRequest } from './finding.ts';
+import type { Verifier } from './verifier.ts';
+
+export interface AdmissionOptions {
+  /** Hears which signature was refused and why. Must not throw. */
+  readonly onRefused: (fault: IngressFault) => void;
+}
+
+/** Whoever sends without a secret must not be able to fill the operator's log. */
+const LINES_PER_WINDOW = 5;
+const WINDOW_MS = 10_000;
+
+interface Window {
+  endsAt: number;
+  lines: number;
+  /** Refused since the last line. */
+  untold: number;
+}
+
+/** Lets requests in by their signature, and says to sender and operator what each may know of a refusal. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  /** By tenant and provider, of which a bundle has so many. */
+  readonly #windows = new Map<string, Window>();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @returns the scheme that verified the request; null where the bundle asks for none
+   * @throws GtpackError `signature_refused`, `signature_stale`
+   */
+  admit(
+    verifier: Verifier | null,
+    { tenant, provider }: { readonly tenant: TenantId; readonly provider: string },
+    request: SignedRequest,
+    now: number,
+  ): string | null {
+    if (verifier === null) return null;
+    const verdict = verifier.verify(request, now);
+    if (verdict.kind === 'verified') return verdict.scheme;
+    this.#tell(tenant, provider, verdict.why, now);
+    // G3
+    throw verdict.kind === 'stale'
+      ? new GtpackError('signature_stale', 'The request was not signed within the time that is allowed here.')
+      : new GtpackError('signature_refused', 'The request does not have a valid signature.');
+  }
+
+  #tell(tenant: TenantId, provider: string, why: string, now: number): void {
+    const key = `${tenant} ${provider}`;
+    let window = this.#windows.get(key);
+    if (window === undefined || now >= window.endsAt) {
+      window = { endsAt: now + WINDOW_MS, lines: 0, untold: window?.untold ?? 0 };
+      this.#windows.set(key, window);
+    }
+    if (window.lines === LINES_PER_WINDOW) {
+      window.untold += 1;
+      return;
+    }
+    const more = window.untold === 0 ? '' : ` So were ${window.untold} more, of which there is no line.`;
+    window.lines += 1;
+    window.untold = 0;
+    this.#options.onRefused({ tenant, provider, message: `A request was refused: ${why}.${more}` });
+  }
+}
