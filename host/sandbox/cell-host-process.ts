@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { entryUrl } from '../entry.ts';
 import { LOCKED_DOWN } from './lockdown.ts';
+import { isBatch } from './message-shape.ts';
 import { ModuleUses } from './module-uses.ts';
 import { CellOutbox, Outbox } from './outbox.ts';
 import type { CellHostMessage, CellMessage, HostMessage } from './protocol.ts';
@@ -17,6 +18,11 @@ export interface CellHostListener {
   onLost(host: CellHostProcess, detail: string): void;
 }
 
+/** Starts the process of a cell host, with a channel that carries structured clones. */
+export type StartCellHost = () => ChildProcess;
+
+const startCellHost: StartCellHost = () => fork(entryUrl('cell-host'), [], LOCKED_DOWN);
+
 /**
  * A child process that holds cells. It starts with an empty environment and under Node's permission model: it reads the
  * host's own code and its libraries, and reaches no other file, no network, no child process and no native addon.
@@ -29,11 +35,15 @@ export class CellHostProcess {
   readonly #exited: Promise<void>;
   readonly #watch: NodeJS.Timeout;
   #silentLooks = 0;
+  /** What it still sends is not heard. */
+  #wasEnded = false;
   #stderr = '';
 
-  constructor(listener: CellHostListener) {
-    const child = fork(entryUrl('cell-host'), [], LOCKED_DOWN);
+  constructor(listener: CellHostListener, start: StartCellHost = startCellHost) {
+    const child = start();
     this.#child = child;
+    // Node's own messages on this channel pass handles, of which there are none here: a forged one would throw.
+    child.removeAllListeners('internalMessage');
     const send = (batch: HostMessage[]): void => {
       // A failed send means that the process is ending; its exit tells the rest.
       if (child.connected) child.send(batch, () => undefined);
@@ -44,7 +54,13 @@ export class CellHostProcess {
       this.#controls.flush();
       send(groups.map(({ cell, messages }) => ({ kind: 'cell', cell, messages })));
     });
-    child.on('message', (batch: CellHostMessage[]) => {
+    child.on('message', (batch: unknown) => {
+      if (this.#wasEnded) return;
+      if (!isBatch(batch)) {
+        this.#stderr = 'It sent what is no message of a cell host.';
+        this.kill();
+        return;
+      }
       this.#silentLooks = 0;
       listener.onBatch(this, batch);
     });
@@ -94,6 +110,7 @@ export class CellHostProcess {
 
   /** Ends the process at once. */
   kill(): void {
+    this.#wasEnded = true;
     this.#child.kill('SIGKILL');
   }
 

@@ -1,6 +1,6 @@
-import { CellHostProcess } from './cell-host-process.ts';
+import { CellHostProcess, type StartCellHost } from './cell-host-process.ts';
 import type { LiveCell, Placement } from './live-cell.ts';
-import type { CellHostMessage } from './protocol.ts';
+import type { CellHostMessage, CellLoss, CellReport } from './protocol.ts';
 import type { Owner } from './watch.ts';
 
 /** A cell host that is gone, and what is known of its end. */
@@ -15,13 +15,15 @@ export interface HostDeath {
 
 export interface CellHostsOptions {
   readonly maxCellsPerHost: number;
-  readonly onBatch: (batch: readonly CellHostMessage[]) => void;
+  readonly start?: StartCellHost | undefined;
+  readonly onReport: (cell: LiveCell, report: CellReport) => void;
+  readonly onCellLost: (cell: LiveCell, loss: CellLoss) => void;
   readonly onLost: (death: HostDeath) => void;
 }
 
 interface CellHost {
   readonly placement: Placement;
-  readonly cells: Set<LiveCell>;
+  readonly cells: Map<number, LiveCell>;
   /** Cells that were lost or closed lately, the newest last: a thread of theirs may be ending still. */
   readonly left: LiveCell[];
   running: ReadonlyMap<number, Owner>;
@@ -66,14 +68,14 @@ export class CellHosts {
   }
 
   add(cell: LiveCell): void {
-    this.#hosts.get(cell.host)?.cells.add(cell);
+    this.#hosts.get(cell.host)?.cells.set(cell.id, cell);
   }
 
   /** A cell host without cells ends, but for one that the next tenant may share. */
   remove(cell: LiveCell): void {
     const host = this.#hosts.get(cell.host);
     if (host === undefined) return;
-    host.cells.delete(cell);
+    host.cells.delete(cell.id);
     host.left.push(cell);
     if (host.left.length > MAX_LEFT) host.left.shift();
     if (host.cells.size > 0) return;
@@ -89,13 +91,16 @@ export class CellHosts {
   }
 
   #start(placement: Placement): CellHostProcess {
-    const child = new CellHostProcess({
-      onBatch: (from, batch) => this.#receive(from, batch),
-      onLost: (lost, detail) => this.#lost(lost, detail),
-    });
+    const child = new CellHostProcess(
+      {
+        onBatch: (from, batch) => this.#receive(from, batch),
+        onLost: (lost, detail) => this.#lost(lost, detail),
+      },
+      this.#options.start,
+    );
     const host: CellHost = {
       placement,
-      cells: new Set(),
+      cells: new Map(),
       left: [],
       running: new Map(),
       culprit: undefined,
@@ -114,12 +119,31 @@ export class CellHosts {
     const host = this.#hosts.get(from);
     if (host === undefined) return;
     for (const message of batch) {
-      if (message.kind === 'running') {
-        host.running = new Map(message.cells.map(({ cell, job, source }) => [cell, { job, source }]));
+      switch (message.kind) {
+        case 'heartbeat':
+          break;
+        case 'running':
+          host.running = new Map(message.cells.map(({ cell, job, source }) => [cell, { job, source }]));
+          break;
+        case 'giving_up':
+          host.culprit = message.cell;
+          break;
+        case 'cell':
+          for (const report of message.messages) {
+            // A report may end the cell that made it. Cells of other cell hosts are none of this one's business.
+            const cell = host.cells.get(message.cell);
+            if (cell !== undefined) this.#options.onReport(cell, report);
+          }
+          break;
+        case 'cell_lost': {
+          const cell = host.cells.get(message.cell);
+          if (cell !== undefined) this.#options.onCellLost(cell, message.loss);
+          break;
+        }
+        default:
+          message satisfies never;
       }
-      if (message.kind === 'giving_up') host.culprit = message.cell;
     }
-    this.#options.onBatch(batch);
   }
 
   #lost(child: CellHostProcess, detail: string): void {
@@ -127,7 +151,7 @@ export class CellHosts {
     if (host === undefined) return;
     this.#hosts.delete(child);
     const { running, culprit } = host;
-    const cells = [...host.cells];
+    const cells = [...host.cells.values()];
     this.#options.onLost({
       cells,
       detail,

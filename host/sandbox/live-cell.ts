@@ -1,5 +1,5 @@
 import { GtpackError, type Problem } from '../errors.ts';
-import type { TenantId } from '../event/names.ts';
+import { quoted, type TenantId } from '../event/names.ts';
 import type { CellHostProcess } from './cell-host-process.ts';
 import { knownCode } from './loss-error.ts';
 import type { CellSpec, Job, JobResult } from './protocol.ts';
@@ -21,6 +21,8 @@ export type Placement = 'shared' | 'alone' | 'apart';
 export interface PendingJob {
   /** The provider that is called, or null: a run says itself what it runs. */
   readonly provider: string | null;
+  /** Ids of the runs that it is to make. */
+  readonly runs: readonly string[];
   readonly resolve: (result: JobResult) => void;
   readonly reject: (error: GtpackError) => void;
 }
@@ -104,9 +106,22 @@ export class LiveCell {
     return this.#jobs.get(job)?.provider ?? null;
   }
 
+  /**
+   * Why it may not write into the journal of this run: a cell does so for the runs that it was given and has not answered.
+   * Its own code names no other; code that broke out into the cell's JavaScript may.
+   */
+  refusalOf(runId: string): string | undefined {
+    for (const { runs } of this.#jobs.values()) if (runs.includes(runId)) return undefined;
+    return `The run ${quoted(runId)} is not under way in this cell.`;
+  }
+
   submit(id: number, job: Job): Promise<JobResult> {
+    const whose =
+      job.kind === 'run'
+        ? { provider: null, runs: job.runs.map(({ runId }) => runId) }
+        : { provider: job.provider, runs: [] };
     return new Promise((resolve, reject) => {
-      this.#jobs.set(id, { provider: job.kind === 'run' ? null : job.provider, resolve, reject });
+      this.#jobs.set(id, { ...whose, resolve, reject });
       if (this.oneAtATime && this.#jobs.size > 1) this.#waiting.push({ id, job });
       else this.host.send(this.id, { kind: 'job', id, job });
     });

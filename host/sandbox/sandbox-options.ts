@@ -1,6 +1,7 @@
 import type { Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
+import type { StartCellHost } from './cell-host-process.ts';
 import type { CellLoss, CellReport, Effect, EffectAnswer, HttpAnswer, RunJournal } from './protocol.ts';
 import type { Quarantined, QuarantineOptions } from './quarantine.ts';
 
@@ -20,6 +21,8 @@ export interface SandboxOptions {
   readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
   /** A provider or flow is held back from now on. */
   readonly onQuarantined?: (held: Quarantined) => void;
+  /** Default: this host's own, locked down. */
+  readonly startCellHost?: StartCellHost;
   /** Default: as host/limits.ts says. */
   readonly quarantine?: QuarantineOptions;
   /** Milliseconds of a clock that only goes forward. Default `performance.now`. */

@@ -6,7 +6,7 @@ import { LiveCell, type Placement, type Tenant, type TenantCode } from './live-c
 import { LiveCells } from './live-cells.ts';
 import { endedError, errorAfter, lostError, openError } from './loss-error.ts';
 import { Probation } from './probation.ts';
-import type { CellHostMessage, CellLoss, CellReport, EffectAnswer, Job, JobResult } from './protocol.ts';
+import type { CellLoss, CellReport, EffectAnswer, Job, JobResult, RunJournal } from './protocol.ts';
 import { divide, putOffOutcome, Quarantine, type RunJob, withPutOff } from './quarantine.ts';
 import { DEFAULT_QUARANTINE, type SandboxOptions } from './sandbox-options.ts';
 import { OPENING_JOB } from './watch.ts';
@@ -45,7 +45,9 @@ export class Sandbox {
     this.#options = options;
     this.#hosts = new CellHosts({
       maxCellsPerHost: options.maxCellsPerHost,
-      onBatch: (batch) => this.#receive(batch),
+      start: options.startCellHost,
+      onReport: (cell, report) => this.#hear(cell, report),
+      onCellLost: (cell, loss) => this.#lost(cell, loss),
       onLost: (death) => this.#hostLost(death),
     });
     this.#cells = new LiveCells(options.maxLiveCells, this.#hosts);
@@ -172,29 +174,6 @@ export class Sandbox {
     return cell;
   }
 
-  #receive(batch: readonly CellHostMessage[]): void {
-    for (const message of batch) {
-      switch (message.kind) {
-        case 'heartbeat':
-        case 'running':
-        case 'giving_up':
-          break;
-        case 'cell': {
-          const cell = this.#cells.get(message.cell);
-          if (cell !== undefined) for (const report of message.messages) this.#hear(cell, report);
-          break;
-        }
-        case 'cell_lost': {
-          const cell = this.#cells.get(message.cell);
-          if (cell !== undefined) this.#lost(cell, message.loss);
-          break;
-        }
-        default:
-          message satisfies never;
-      }
-    }
-  }
-
   #hear(cell: LiveCell, report: CellReport): void {
     const tenant = cell.tenant.id;
     switch (report.kind) {
@@ -214,10 +193,12 @@ export class Sandbox {
         this.#cells.closeIfRetired(cell);
         break;
       case 'effect':
-        this.#answer(cell, report.call, this.#options.onEffect(tenant, report.effect, cell.gone.signal));
+        this.#answer(cell, report.call, report.effect.run, () =>
+          this.#options.onEffect(tenant, report.effect, cell.gone.signal),
+        );
         break;
       case 'record':
-        this.#answer(cell, report.call, this.#options.onRecord(tenant, report.journal));
+        this.#answer(cell, report.call, report.journal, () => this.#options.onRecord(tenant, report.journal));
         break;
       case 'give_up':
         cell.host.control({ kind: 'close', cell: cell.id });
@@ -234,7 +215,13 @@ export class Sandbox {
     }
   }
 
-  #answer(cell: LiveCell, call: number, pending: Promise<EffectAnswer>): void {
+  /** @param run in whose journal the cell writes with this */
+  #answer(cell: LiveCell, call: number, run: RunJournal | null, perform: () => Promise<EffectAnswer>): void {
+    const refused = run === null ? undefined : cell.refusalOf(run.runId);
+    if (refused !== undefined) {
+      this.#options.onLog(cell.tenant.id, { kind: 'log', source: 'cell', level: 'error', message: refused });
+    }
+    const pending = refused === undefined ? perform() : Promise.resolve(notOpen(refused));
     void pending.then((answer) => {
       if (this.#cells.get(cell.id) === cell) cell.host.send(cell.id, { kind: 'effect_answer', call, answer });
     });
@@ -290,6 +277,10 @@ export class Sandbox {
       this.#options.onCellLost(id, loss);
     }
   }
+}
+
+function notOpen(message: string): EffectAnswer {
+  return { kind: 'problem', problem: { code: 'run_not_open', message, retryable: false } };
 }
 
 function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
