@@ -1,4 +1,5 @@
 import type { EventType, TenantId } from '../event/names.ts';
+import type { DeadLetters, FinishedRuns } from './records.ts';
 
 /**
  * The bus: where accepted events are kept until every matching run is finished.
@@ -8,9 +9,12 @@ import type { EventType, TenantId } from '../event/names.ts';
  * - B2 every event is delivered at least once, and a tenant's backlog delays no other tenant.
  * - B3 what `publish` recorded in a run's journal is found by the run's next delivery.
  * - B4 the same id of the same tenant within the window is delivered once.
- * - B5 a dead letter keeps the event, the reason and the journal.
+ * - B5 a dead letter keeps the event, the reason and the journal, and can be replayed.
  */
 export interface Bus {
+  readonly deadLetters: DeadLetters;
+  readonly runs: FinishedRuns;
+
   /**
    * Stores events; resolves when they are durable (B1). Entries of a run's journal that go with them are stored in
    * the same transaction where the implementation has one, and before the receipt in any case (B3).
@@ -93,13 +97,18 @@ export type Settlement =
       readonly delivery: Delivery;
       readonly reason: string;
       readonly runs: readonly RunRecord[];
+      /** Published in one step with the burial: both or neither. */
+      readonly alert?: EventMessage;
     };
 
 /** A finished run. */
 export interface RunRecord {
   readonly runId: string;
   readonly flow: string;
+  /** Of the flow that it went through. */
+  readonly flowDigest: string;
   readonly status: 'ok' | 'error';
+  readonly durationMs: number;
   /** The result message as JSON text, published on the event's `.result` subject. */
   readonly resultJson: string;
   /** Outcomes of the run's nodes and effects, in order, as JSON text. */

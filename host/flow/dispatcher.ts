@@ -14,7 +14,7 @@ export interface CellSubmit {
 }
 
 export interface DispatcherOptions {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'consume' | 'journals'>;
   readonly cells: CellSubmit;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
@@ -163,7 +163,9 @@ class TenantDispatch {
   async #process(pending: Pending, journals: Promise<Journals> | undefined): Promise<void> {
     const { delivery } = pending;
     const results = await this.#run(pending, journals);
-    const runs = results.map((result) => runRecord(delivery, result));
+    const runs = results.map((result, at) =>
+      runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? ''),
+    );
     await this.#settle(this.#settlement(delivery, results, runs));
   }
 

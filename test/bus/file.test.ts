@@ -112,7 +112,7 @@ test('a page damaged under a running bus stops it with the reason; nothing more 
   const pages = statSync(file).size / 4096;
   const descriptor = openSync(file, 'r+');
   // All but the first pages: the schema, and the roots that are read when it is opened.
-  for (let page = 16; page < pages; page += 1)
+  for (let page = 32; page < pages; page += 1)
     writeSync(descriptor, new Uint8Array(4096).fill(0xff), 0, 4096, page * 4096);
   closeSync(descriptor);
   const bus = await openEmbeddedBus({ file });

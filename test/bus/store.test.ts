@@ -261,6 +261,7 @@ describe('retention', () => {
         reason: 'gave up',
         runs: [runOf('run', 'error')],
         runsJson,
+        alert: null,
       },
       3,
     );

@@ -17,7 +17,7 @@ import type { Job, JobResult, RunError, RunOutcome } from '../../host/sandbox/pr
 const tenant = parseTenantId('acme');
 
 /** A bus of one tenant that a test delivers from by hand. */
-class HandBus implements Bus {
+class HandBus implements Pick<Bus, 'consume' | 'journals' | 'publish'> {
   readonly settled: Settlement[] = [];
   readonly asked: (readonly string[])[] = [];
   readonly known = new Map<string, readonly JournalEntry[]>();

@@ -59,10 +59,10 @@ export class Dispatcher {
     this.#delayed.delete(queue);
   }
 
-  /** An event has become durable. */
-  stored(tenant: TenantId, message: EventMessage, sequence: number): void {
+  /** An event has become durable. @param redelivered its runs may have journals */
+  stored(tenant: TenantId, message: EventMessage, sequence: number, redelivered = false): void {
     const queue = this.queueOf(tenant);
-    queue.stored(message, sequence);
+    queue.stored(message, sequence, redelivered);
     this.#wake(queue);
   }
 

@@ -10,14 +10,16 @@ import type {
   Settlement,
   TapListener,
 } from '../bus.ts';
+import type { DeadLetters, FinishedRuns } from '../records.ts';
 import type { StateStore } from '../state.ts';
 import type { TimerStore } from '../timers.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { overfull } from './request.ts';
 import { Retention } from './retention.ts';
 import { type Scheduler, SYSTEM_SCHEDULER } from './scheduler.ts';
-import { settlementOperation } from './settlement.ts';
+import { copiedEvent, settlementOperation } from './settlement.ts';
 import { type QueueBounds, StoreConnection } from './store-connection.ts';
+import { StoredLetters, StoredRuns } from './stored-records.ts';
 import { StoredState } from './stored-state.ts';
 import { StoredTimers } from './stored-timers.ts';
 import { Taps } from './taps.ts';
@@ -30,6 +32,7 @@ import type { OperationOf } from './wire.ts';
  * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
  * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
  * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
+ * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
  * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
  *
  * Invariants:
@@ -38,7 +41,8 @@ import type { OperationOf } from './wire.ts';
  *   A tenant's queue waits on its own consumer only, and never holds more in memory than its bound.
  * - B3 a journal entry is in the same transaction as the events it goes with, and outlives them until the event is acknowledged.
  * - B4 (tenant, id) is unique among the events of the window, by an index.
- * - B5 a dead letter is written in the transaction that ends the event.
+ * - B5 a dead letter is written in the transaction that ends the event, and its alert with it; it is replayed in the
+ *   transaction that takes it away.
  */
 export interface EmbeddedBus extends Bus {
   readonly state: StateStore;
@@ -86,6 +90,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Embe
 class StoredBus implements EmbeddedBus {
   readonly state: StateStore;
   readonly timers: TimerStore;
+  readonly deadLetters: DeadLetters;
+  readonly runs: FinishedRuns;
   readonly #store: StoreConnection;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
@@ -101,6 +107,16 @@ class StoredBus implements EmbeddedBus {
     this.timers = new StoredTimers(store, (tenant, event, sequence) =>
       this.#eventStored(tenant, event, sequence),
     );
+    this.deadLetters = new StoredLetters(store, {
+      replayed: ({ tenant }, { event, sequence }, fromStart) => {
+        this.#dispatcher.queueOf(tenant).deadLetters -= 1;
+        this.#eventStored(tenant, event, sequence, !fromStart);
+      },
+      dropped: ({ tenant }) => {
+        this.#dispatcher.queueOf(tenant).deadLetters -= 1;
+      },
+    });
+    this.runs = new StoredRuns(store);
     store.onBatch = () => this.#taps.flush();
   }
 
@@ -128,9 +144,7 @@ class StoredBus implements EmbeddedBus {
     const operation: OperationOf<'publish'> = {
       kind: 'publish',
       tenant,
-      messages: messages.map(({ id, type, json, schedule }) =>
-        schedule === undefined ? { id, type, json } : { id, type, json, schedule },
-      ),
+      messages: messages.map(copiedEvent),
       journal: journal.map(({ runId, ordinal, entry }) => ({ runId, ordinal, entry })),
     };
     return new Promise((resolve, reject) => {
@@ -149,9 +163,9 @@ class StoredBus implements EmbeddedBus {
     });
   }
 
-  #eventStored(tenant: TenantId, message: EventMessage, sequence: number): void {
+  #eventStored(tenant: TenantId, message: EventMessage, sequence: number, redelivered = false): void {
     if (sequence === 0) return;
-    this.#dispatcher.stored(tenant, message, sequence);
+    this.#dispatcher.stored(tenant, message, sequence, redelivered);
     this.#taps.event(tenant, message);
   }
 
@@ -191,11 +205,13 @@ class StoredBus implements EmbeddedBus {
           reject(answer.error);
           return;
         }
-        if (answer.result) {
+        if (answer.result !== false && answer.result !== null) {
           if (operation.kind === 'nak') this.#dispatcher.delayed(queue, operation.availableAt);
           else queue.pending -= 1;
           if (operation.kind === 'dead') queue.deadLetters += 1;
           this.#taps.settled(tenant, settlement);
+          if (operation.kind === 'dead' && operation.alert !== null)
+            this.#eventStored(tenant, operation.alert, Number(answer.result));
         }
         resolve();
       });

@@ -9,6 +9,9 @@ export const APPLICATION_ID = 0x67747062;
  * - `pending` holds what is not settled: fresh events with `available_at` 0 in order, then retries by their due time.
  * - `AUTOINCREMENT`, since a position must not be given again after retention deleted the last row. A timer's `number`
  *   is its revision: setting a timer again gives it another.
+ * - `events.replayed`: an operator had it delivered again, so its runs have journals although no one is working on it.
+ * - `dead_runs` names the runs of a dead letter; the indexes of `dead_letters` and `runs` are the ways that operators
+ *   look for them. Runs of before version 3 have no attempts and no duration.
  * - `usage` counts what each owner of `state` and `timers` has, so that a quota is one look; it changes with them.
  */
 export const MIGRATIONS: readonly string[] = [
@@ -104,5 +107,35 @@ export const MIGRATIONS: readonly string[] = [
     timers INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, source)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE events ADD COLUMN replayed INTEGER NOT NULL DEFAULT 0;
+
+  ALTER TABLE runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE runs ADD COLUMN duration_ms INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX runs_tenant ON runs (tenant);
+  CREATE INDEX runs_run ON runs (run_id);
+
+  CREATE INDEX dead_letters_died ON dead_letters (died_at, sequence);
+  CREATE INDEX dead_letters_tenant ON dead_letters (tenant, died_at, sequence);
+  CREATE INDEX dead_letters_id ON dead_letters (id, died_at, sequence);
+  CREATE TABLE dead_runs (
+    tenant TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    status TEXT NOT NULL,
+    digest TEXT,
+    PRIMARY KEY (tenant, sequence, place)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO dead_runs (tenant, sequence, place, run_id, flow, status)
+  SELECT tenant, sequence, run.key, run.value ->> '$.run_id', run.value ->> '$.flow', run.value ->> '$.status'
+  FROM dead_letters, json_each(CASE WHEN json_valid(runs_json) THEN runs_json ELSE '[]' END) AS run
+  WHERE run.value ->> '$.run_id' IS NOT NULL AND run.value ->> '$.flow' IS NOT NULL
+    AND run.value ->> '$.status' IS NOT NULL;
+  CREATE TRIGGER dead_runs_go AFTER DELETE ON dead_letters BEGIN
+    DELETE FROM dead_runs WHERE tenant = old.tenant AND sequence = old.sequence;
+  END;
   `,
 ];

@@ -1,5 +1,5 @@
 import type { TenantId } from '../../event/names.ts';
-import type { RunRecord, Settlement } from '../bus.ts';
+import type { EventMessage, RunRecord, Settlement } from '../bus.ts';
 import { memoryBytes } from './tenant-queue.ts';
 import type { OperationOf } from './wire.ts';
 
@@ -28,11 +28,18 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
       return { operation: { kind: 'nak', event, availableAt }, bytes: 0 };
     }
     case 'dead': {
-      const { reason, runs } = settlement;
+      const { reason, runs, alert } = settlement;
       const runsJson = runsText(runs);
       return {
-        operation: { kind: 'dead', event, reason, runs: copied(runs), runsJson },
-        bytes: bytesOf(runs) + memoryBytes(runsJson),
+        operation: {
+          kind: 'dead',
+          event,
+          reason,
+          runs: copied(runs),
+          runsJson,
+          alert: alert === undefined ? null : copiedEvent(alert),
+        },
+        bytes: bytesOf(runs) + memoryBytes(runsJson) + memoryBytes(alert?.json ?? ''),
       };
     }
   }
@@ -44,12 +51,19 @@ export function deadLetterJson(settlement: Extract<Settlement, { kind: 'dead' }>
   return `{"event":${delivery.json},"reason":${JSON.stringify(reason)},"attempts":${delivery.attempt},"runs":${runsText(runs)}}`;
 }
 
+/** An event without what else a caller's object may hold. */
+export function copiedEvent({ id, type, json, schedule }: EventMessage): EventMessage {
+  return schedule === undefined ? { id, type, json } : { id, type, json, schedule };
+}
+
 /** Only what is to be stored: a caller's object may hold more, which must not cross to the thread. */
 function copied(runs: readonly RunRecord[]): RunRecord[] {
-  return runs.map(({ runId, flow, status, resultJson, journalJson }) => ({
+  return runs.map(({ runId, flow, flowDigest, status, durationMs, resultJson, journalJson }) => ({
     runId,
     flow,
+    flowDigest,
     status,
+    durationMs,
     resultJson,
     journalJson,
   }));

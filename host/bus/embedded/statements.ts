@@ -24,7 +24,10 @@ export function prepareStatements(database: DatabaseSync) {
     supersede: sql(
       'UPDATE events SET superseded = 1 WHERE tenant = ? AND id = ? AND superseded = 0 AND stored_at <= ?',
     ),
-    readEvent: sql('SELECT id, type, schedule, json FROM events WHERE sequence = ?'),
+    insertReplayed: sql(
+      'INSERT INTO events (stored_at, tenant, id, type, schedule, json, replayed) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
+    readEvent: sql('SELECT id, type, schedule, json, replayed FROM events WHERE sequence = ?'),
 
     insertPending: sql('INSERT INTO pending (tenant, available_at, sequence, attempts) VALUES (?, ?, ?, ?)'),
     deleteFresh: sql('DELETE FROM pending WHERE tenant = ? AND available_at = 0 AND sequence = ?'),
@@ -49,7 +52,10 @@ export function prepareStatements(database: DatabaseSync) {
 
     insertRun: sql(
       `INSERT INTO runs (finished_at, tenant, sequence, event_id, event_type, run_id, flow, status, result_json,
-         journal_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         journal_json, attempts, duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    insertDeadRun: sql(
+      'INSERT INTO dead_runs (tenant, sequence, place, run_id, flow, status, digest) VALUES (?, ?, ?, ?, ?, ?, ?)',
     ),
     insertDeadLetter: sql(
       `INSERT INTO dead_letters (tenant, sequence, stored_at, died_at, attempts, id, type, schedule, reason, event_json,

@@ -1,7 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementResultingChanges } from 'node:sqlite';
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
 import { isFatalFault, isStorageFault } from './fault.ts';
+import { RecordTables } from './record-tables.ts';
 import { StateTable } from './state-table.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { Sweep } from './sweep.ts';
@@ -28,6 +29,7 @@ export class Store {
   readonly #sweep: Sweep;
   readonly #state: StateTable;
   readonly #timers: TimerTable;
+  readonly #records: RecordTables;
   readonly #dedupeWindowMs: number;
 
   constructor(database: DatabaseSync, dedupeWindowMs: number) {
@@ -36,6 +38,7 @@ export class Store {
     this.#sweep = new Sweep(database);
     this.#state = new StateTable(this.#statements);
     this.#timers = new TimerTable(this.#statements);
+    this.#records = new RecordTables(database);
     this.#dedupeWindowMs = dedupeWindowMs;
   }
 
@@ -143,6 +146,25 @@ export class Store {
         if (!this.#timers.take(operation)) return null;
         return this.#insert(owner.tenant, event, now);
       }
+      case 'letters':
+        return this.#records.letters(operation.query);
+      case 'letter':
+        return this.#records.letter(operation.letter);
+      case 'letter_replay':
+        return this.#records.replay(operation, now, ({ tenant, id, type, json, schedule }, redelivered) =>
+          this.#pend(
+            tenant,
+            this.#statements.insertReplayed.run(
+              ...[now, tenant, id, type, schedule ?? null, json, redelivered ? 1 : 0],
+            ),
+          ),
+        );
+      case 'letter_drop':
+        return this.#records.drop(operation.letter);
+      case 'runs':
+        return this.#records.runs(operation.query);
+      case 'run':
+        return this.#records.run(operation.runId);
     }
   }
 
@@ -155,14 +177,18 @@ export class Store {
 
   /** @returns the event's position, or 0 for a duplicate */
   #insert(tenant: TenantId, { id, type, json, schedule }: EventMessage, now: number): number {
-    const { insertEvent, supersede, insertPending } = this.#statements;
+    const { insertEvent, supersede } = this.#statements;
     const values = [now, tenant, id, type, schedule ?? null, json] as const;
     let inserted = insertEvent.run(...values);
     // B4: taken within the window, the id is a duplicate; an older one makes room.
     if (inserted.changes === 0 && supersede.run(tenant, id, now - this.#dedupeWindowMs).changes === 1)
       inserted = insertEvent.run(...values);
-    const sequence = inserted.changes === 1 ? Number(inserted.lastInsertRowid) : 0;
-    if (sequence > 0) insertPending.run(tenant, 0, sequence, 0);
+    return inserted.changes === 1 ? this.#pend(tenant, inserted) : 0;
+  }
+
+  #pend(tenant: TenantId, { lastInsertRowid }: StatementResultingChanges): number {
+    const sequence = Number(lastInsertRowid);
+    this.#statements.insertPending.run(tenant, 0, sequence, 0);
     return sequence;
   }
 
@@ -181,11 +207,16 @@ export class Store {
   }
 
   /** Entries of the event's runs stay in `journal`: a replay continues after them (B3, B5). */
-  #bury({ event, reason, runs, runsJson }: OperationOf<'dead'>, now: number): boolean {
-    if (!this.#unpend(event)) return false;
+  /** B5. @returns null if the event was settled before; else the position of the alert, 0 without one */
+  #bury({ event, reason, runs, runsJson, alert }: OperationOf<'dead'>, now: number): number | null {
+    if (!this.#unpend(event)) return null;
+    const { tenant, sequence, attempt } = event;
+    const { insertDeadLetter, insertDeadRun } = this.#statements;
     this.#storeRuns(event, runs, now);
-    this.#statements.insertDeadLetter.run(now, event.attempt, reason, runsJson, event.sequence);
-    return true;
+    insertDeadLetter.run(now, attempt, reason, runsJson, sequence);
+    for (const [place, { runId, flow, status, flowDigest }] of runs.entries())
+      insertDeadRun.run(tenant, sequence, place, runId, flow, status, flowDigest);
+    return alert === null ? 0 : this.#insert(tenant, alert, now);
   }
 
   #unpend({ tenant, sequence }: SettledEvent): boolean {
@@ -195,7 +226,7 @@ export class Store {
 
   #storeRuns(event: SettledEvent, runs: readonly RunRecord[], now: number): void {
     const { tenant, sequence, id, type } = event;
-    for (const { runId, flow, status, resultJson, journalJson } of runs)
+    for (const { runId, flow, status, resultJson, journalJson, durationMs } of runs)
       this.#statements.insertRun.run(
         now,
         tenant,
@@ -207,6 +238,8 @@ export class Store {
         status,
         resultJson,
         journalJson,
+        event.attempt,
+        durationMs,
       );
   }
 
@@ -254,6 +287,7 @@ export class Store {
       id: row.id as string,
       type: row.type as StoredEvent['type'],
       json: row.json as string,
+      replayed: row.replayed === 1,
     };
     return row.schedule === null ? event : { ...event, schedule: row.schedule as string };
   }

@@ -80,8 +80,8 @@ export class TenantQueue {
     this.nextDue = Number.POSITIVE_INFINITY;
   }
 
-  /** An event of this tenant has become durable. */
-  stored(message: EventMessage, sequence: number): void {
+  /** An event of this tenant has become durable. @param redelivered its runs may have journals */
+  stored(message: EventMessage, sequence: number, redelivered: boolean): void {
     this.pending += 1;
     if (this.#consumer === undefined || this.#backlog) {
       this.#backlog = true;
@@ -97,7 +97,7 @@ export class TenantQueue {
       return;
     }
     this.#cursor = sequence;
-    this.#ready.push({ ...message, sequence, attempt: 1, redelivered: false });
+    this.#ready.push({ ...message, sequence, attempt: 1, redelivered });
     this.#readyBytes += bytes;
     this.#held.total += bytes;
   }
@@ -128,9 +128,10 @@ export class TenantQueue {
     if (this.#consumer === undefined || this.#consumer !== asker) return;
     this.nextDue = answer.nextDue ?? Number.POSITIVE_INFINITY;
     if (pull.after !== null) this.#backlog = answer.more;
-    const batch = answer.events.map((event) => {
+    const batch = answer.events.map(({ replayed, ...event }) => {
       if (event.attempt === 1) this.#cursor = event.sequence;
-      return { ...event, redelivered: event.attempt > 1 || event.sequence <= this.#redeliveredUpTo };
+      const redelivered = replayed || event.attempt > 1 || event.sequence <= this.#redeliveredUpTo;
+      return { ...event, redelivered };
     });
     this.#lease(this.#consumer, batch);
   }

@@ -2,6 +2,16 @@ import type { ErrorCode } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
 import type { Owner } from '../owner.ts';
+import type {
+  DeadLetter,
+  DeadLetterHead,
+  FinishedRun,
+  FinishedRunHead,
+  LetterQuery,
+  LetterRef,
+  Page,
+  RunQuery,
+} from '../records.ts';
 import type { StateOutcome, StateQuota } from '../state.ts';
 import type { DueTimers, StoredTimer, Timer, TimerQueue, WaitingTimers } from '../timers.ts';
 
@@ -69,6 +79,7 @@ export type Operation =
       readonly runs: readonly RunRecord[];
       /** The runs with their journals as JSON text of an array. */
       readonly runsJson: string;
+      readonly alert: EventMessage | null;
     }
   | {
       readonly kind: 'pull';
@@ -111,7 +122,13 @@ export type Operation =
       readonly timer: Pick<StoredTimer, 'revision' | 'dueAt'>;
       readonly event: EventMessage;
       readonly nextDueAt: number | null;
-    };
+    }
+  | { readonly kind: 'letters'; readonly query: LetterQuery }
+  | { readonly kind: 'letter'; readonly letter: LetterRef }
+  | { readonly kind: 'letter_replay'; readonly letter: LetterRef; readonly fromStart: boolean }
+  | { readonly kind: 'letter_drop'; readonly letter: LetterRef }
+  | { readonly kind: 'runs'; readonly query: RunQuery }
+  | { readonly kind: 'run'; readonly runId: string };
 
 export interface SettledEvent {
   readonly tenant: TenantId;
@@ -128,7 +145,8 @@ export interface Results {
   /** False if the event was settled before. */
   readonly ack: boolean;
   readonly nak: boolean;
-  readonly dead: boolean;
+  /** Null if the event was settled before; else the position of the alert, 0 without one. */
+  readonly dead: number | null;
   readonly pull: Pulled;
   /** Entries of each run id asked for, in order. */
   readonly journals: readonly (readonly JournalEntry[])[];
@@ -144,7 +162,17 @@ export interface Results {
   readonly timers_due: DueTimers;
   /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */
   readonly timer_fire: number | null;
+  readonly letters: Page<DeadLetterHead>;
+  readonly letter: DeadLetter | null;
+  readonly letter_replay: Replayed;
+  readonly letter_drop: boolean;
+  readonly runs: Page<FinishedRunHead>;
+  readonly run: FinishedRun | null;
 }
+
+export type Replayed =
+  | { readonly outcome: 'replayed'; readonly event: EventMessage; readonly sequence: number }
+  | { readonly outcome: 'gone' | 'superseded' };
 
 export interface Pulled {
   readonly events: readonly StoredEvent[];
@@ -157,6 +185,8 @@ export interface Pulled {
 export interface StoredEvent extends EventMessage {
   readonly sequence: number;
   readonly attempt: number;
+  /** An operator had it delivered again. */
+  readonly replayed: boolean;
 }
 
 export type OperationKind = Operation['kind'];

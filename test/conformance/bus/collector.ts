@@ -15,7 +15,15 @@ export function messages(count: number, prefix = 'event-'): EventMessage[] {
 
 export function runOf(runId: string, status: RunRecord['status'] = 'ok'): RunRecord {
   const resultJson = JSON.stringify({ run_id: runId, status });
-  return { runId, flow: 'handle', status, resultJson, journalJson: '[{"node":"first"}]' };
+  return {
+    runId,
+    flow: 'handle',
+    flowDigest: 'f00d',
+    status,
+    durationMs: 7,
+    resultJson,
+    journalJson: '[{"node":"first"}]',
+  };
 }
 
 /** A consumer that keeps what it is given, and settles nothing by itself. */
@@ -79,8 +87,14 @@ export class Collector {
     return this.consumer.settle({ kind: 'nak', delivery, delayMs });
   }
 
-  dead(delivery: Delivery, reason: string, runs: readonly RunRecord[] = []): Promise<void> {
-    return this.consumer.settle({ kind: 'dead', delivery, reason, runs });
+  dead(
+    delivery: Delivery,
+    reason: string,
+    runs: readonly RunRecord[] = [],
+    alert?: EventMessage,
+  ): Promise<void> {
+    const more = alert === undefined ? {} : { alert };
+    return this.consumer.settle({ kind: 'dead', delivery, reason, runs, ...more });
   }
 }
 

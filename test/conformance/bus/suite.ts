@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Bus, TappedMessage } from '../../../host/bus/bus.ts';
 import { GtpackError } from '../../../host/errors.ts';
 import { ACME, Collector, GLOBEX, message, messages, ORDER, runOf, settled } from './collector.ts';
+import { recordsConformance } from './records.ts';
 
 /** What an implementation gives the suite to work with. */
 export interface BusHarness {
@@ -463,6 +464,13 @@ export function busConformance(name: string, start: () => Promise<BusHarness>): 
         await collector.dead(collector.at(0), 'no', [runOf('run-1', 'error')]);
         expect((await bus.journals(['run-1'])).size).toBe(1);
       });
+    });
+
+    recordsConformance({
+      bus: () => bus,
+      reopen,
+      advance: (ms) => harness.advance(ms),
+      windowMs: () => harness.windowMs,
     });
 
     describe('tap', () => {
