@@ -246,6 +246,11 @@ export interface ErrorOptions {
   readonly retryable?: boolean;
 }
 
+const MAX_PROBLEMS = 100;
+/** A message may quote keys and names of a stranger's file, as long as they are. */
+const MAX_MESSAGE_CHARACTERS = 8000;
+const MAX_TEXT_CHARACTERS = 64_000;
+
 /** Every error the host raises on purpose. */
 export class GtpackError extends Error {
   override readonly name = 'GtpackError';
@@ -255,8 +260,9 @@ export class GtpackError extends Error {
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     const { cause, retryable, retryAfterMs, ...place } = options;
-    super(formatProblem({ code, message, ...place }), cause === undefined ? undefined : { cause });
-    this.problems = [{ code, message, ...place }];
+    const problem = { code, message: cut(message, MAX_MESSAGE_CHARACTERS), ...place };
+    super(formatProblem(problem), cause === undefined ? undefined : { cause });
+    this.problems = [problem];
     this.retryable = retryable ?? ERROR_CODES[code].retryable;
     this.retryAfterMs = retryAfterMs;
   }
@@ -265,8 +271,17 @@ export class GtpackError extends Error {
   static ofProblems(problems: readonly [Problem, ...Problem[]]): GtpackError {
     const [first] = problems;
     const error = new GtpackError(first.code, first.message);
-    error.message = problems.map(formatProblem).join('\n');
-    Object.defineProperty(error, 'problems', { value: problems });
+    // A stranger's file of a few kilobytes has thousands; nobody reads on after the first few.
+    const told = problems
+      .slice(0, MAX_PROBLEMS)
+      .map((problem) => ({ ...problem, message: cut(problem.message, MAX_MESSAGE_CHARACTERS) }));
+    const next = problems[MAX_PROBLEMS];
+    if (next !== undefined) {
+      const { cure: _cure, ...place } = next;
+      told.push({ ...place, message: `There are ${problems.length - told.length} problems more.` });
+    }
+    error.message = cut(told.map(formatProblem).join('\n'), MAX_TEXT_CHARACTERS);
+    Object.defineProperty(error, 'problems', { value: told });
     return error;
   }
 
@@ -282,6 +297,10 @@ export class GtpackError extends Error {
   get status(): number {
     return ERROR_CODES[this.code].status;
   }
+}
+
+function cut(text: string, maxCharacters: number): string {
+  return text.length > maxCharacters ? `${text.slice(0, maxCharacters)}…` : text;
 }
 
 /** The text of anything thrown, without a stack. */

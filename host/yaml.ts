@@ -1,14 +1,15 @@
 import {
   type Alias,
+  Composer,
+  type CST,
   type Document,
   isMap,
   isNode,
   isPair,
   isScalar,
   LineCounter,
-  parseDocument,
+  Parser,
   visit,
-  type YAMLError,
 } from 'yaml';
 import * as z from 'zod';
 import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
@@ -16,6 +17,10 @@ import { type ErrorCode, GtpackError, type Problem } from './errors.ts';
 /** In UTF-16 code units. */
 const DEFAULT_MAX_CHARACTERS = 256 * 1024;
 const MAX_ALIASES = 100;
+/** Whoever walks a parsed value recurses. */
+const MAX_DEPTH = 200;
+/** Looking a place up walks the file, and nobody reads on after the first few. */
+const MAX_PLACES = 100;
 
 export type Path = readonly (string | number)[];
 
@@ -52,24 +57,21 @@ export function readYaml(text: string, file: string, maxCharacters = DEFAULT_MAX
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-    stringKeys: true,
-    logLevel: 'error',
-  });
+  const { document, extra } = compose(text, file, lines);
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const [first, ...rest] = [...document.errors, ...document.warnings].map(
-    (error): Problem => ({
-      code: 'yaml_invalid',
-      message: faultText(error),
-      file,
-      ...place(error.pos[0]),
-    }),
+  const faults = [
+    ...[...document.errors, ...document.warnings].map((error) => ({
+      at: error.pos[0],
+      message: `${error.message}.`,
+    })),
+    ...duplicateKeys(document).map((at) => ({ at, message: 'Map keys must be unique.' })),
+    ...(extra === undefined ? [] : [{ at: extra, message: MULTIPLE_DOCUMENTS }]),
+  ].sort((a, b) => a.at - b.at);
+  const [first, ...rest] = faults.map(
+    ({ at, message }): Problem => ({ code: 'yaml_invalid', message, file, ...place(at) }),
   );
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
 
@@ -117,10 +119,72 @@ function tooManyAliases(file: string, place: Place): GtpackError {
   });
 }
 
-function faultText({ code, message }: YAMLError): string {
-  return code === 'MULTIPLE_DOCS'
-    ? 'The file holds more than one YAML document; one is read.'
-    : `${message}.`;
+const MULTIPLE_DOCUMENTS = 'The file holds more than one YAML document; one is read.';
+
+interface Composed {
+  readonly document: Document.Parsed;
+  /** Where a second document begins. */
+  readonly extra: number | undefined;
+}
+
+/** As `parseDocument` of the library, which recurses as deep as a text nests, and compares each key of a map with each other. */
+function compose(text: string, file: string, lines: LineCounter): Composed {
+  const composer = new Composer({
+    prettyErrors: false,
+    uniqueKeys: false,
+    stringKeys: true,
+    logLevel: 'error',
+  });
+  const tokens = shallowTokens(new Parser(lines.addNewLine).parse(text), file, lines);
+  let document: Document.Parsed | undefined;
+  for (const next of composer.compose(tokens, true, text.length)) {
+    if (document !== undefined) return { document, extra: next.range[0] };
+    document = next;
+  }
+  if (document === undefined) throw new TypeError('a text was composed to no document');
+  return { document, extra: undefined };
+}
+
+/** Passes on what the parser, which does not recurse, makes of a text; nothing that nests too deep. */
+function* shallowTokens(tokens: Iterable<CST.Token>, file: string, lines: LineCounter): Generator<CST.Token> {
+  for (const token of tokens) {
+    const open: [token: CST.Token, depth: number][] = [[token, 0]];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const [{ offset }, depth] = next;
+      if (depth > MAX_DEPTH) {
+        const { line, col } = lines.linePos(offset);
+        throw new GtpackError('yaml_invalid', `The file nests its values deeper than ${MAX_DEPTH} levels.`, {
+          file,
+          line,
+          column: col,
+        });
+      }
+      for (const inner of innerTokens(next[0])) open.push([inner, depth + 1]);
+    }
+    yield token;
+  }
+}
+
+function innerTokens(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value === undefined ? [] : [token.value];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value].filter((part) => part != null));
+}
+
+/** Where the keys stand that their map has already. */
+function duplicateKeys(document: Document): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) found.push(key.range?.[0] ?? 0);
+        keys.add(key.value);
+      }
+    },
+  });
+  return found;
 }
 
 function aliasesOf(document: Document): Alias[] {
@@ -142,7 +206,10 @@ export function closedObject<T extends z.core.$ZodLooseShape>(shape: T): z.ZodOb
 }
 
 function unknownKeys(keys: readonly string[], known: readonly string[]): string {
-  return keys.map((key) => `Unknown key ${shown(key)}. ${suggestion(key, known)}`).join(' ');
+  return keys
+    .slice(0, MAX_PLACES)
+    .map((key) => `Unknown key ${shown(key)}. ${suggestion(key, known)}`)
+    .join(' ');
 }
 
 const MAX_SHOWN_CHARACTERS = 80;
@@ -192,7 +259,8 @@ function editDistance(a: string, b: string): number {
 export function parseYamlShape<T>(yaml: YamlFile, schema: z.ZodType<T>, code: ErrorCode): T {
   const parsed = schema.safeParse(yaml.value);
   if (parsed.success) return parsed.data;
-  const [first, ...rest] = parsed.error.issues.map((issue): Problem => {
+  const [first, ...rest] = parsed.error.issues.map((issue, index): Problem => {
+    if (index >= MAX_PLACES) return { code, message: issue.message, file: yaml.file };
     const path = issue.path.filter((part) => typeof part !== 'symbol');
     const place =
       issue.code === 'unrecognized_keys' ? yaml.atKey([...path, issue.keys[0] ?? '']) : yaml.at(path);

@@ -10,11 +10,16 @@ export interface Finding {
   readonly cure?: string;
 }
 
+/** Leaves room for the line that says how many there are. */
+const MAX_FOUND = 99;
+
 /** Collects every problem of one file, with its places. */
 export class FlowProblems {
   readonly #yaml: YamlFile;
   readonly #lines: readonly string[];
   readonly #found: Problem[] = [];
+  /** Those past the limit, of which nothing is kept but their number. */
+  #left = 0;
 
   constructor(yaml: YamlFile, text: string) {
     this.#yaml = yaml;
@@ -23,16 +28,19 @@ export class FlowProblems {
 
   /** Of the value at `path`; the message begins with `where`, the path by default. */
   at(path: Path, finding: Finding, code: ErrorCode = 'flow_invalid'): void {
+    if (this.#isFull()) return;
     this.#add(code, finding, this.#yaml.at(path), path);
   }
 
   /** Of the key at the end of `path`. */
   atKey(path: Path, finding: Finding): void {
+    if (this.#isFull()) return;
     this.#add('flow_invalid', finding, this.#yaml.atKey(path), path.slice(0, -1));
   }
 
   /** Of a character inside the text at `path`. */
   inText(path: Path, text: string, finding: Finding & { readonly offset: number }, code: ErrorCode): void {
+    if (this.#isFull()) return;
     this.#add(code, finding, this.placeIn(path, text, finding.offset), path);
   }
 
@@ -49,14 +57,26 @@ export class FlowProblems {
   }
 
   get count(): number {
-    return this.#found.length;
+    return this.#found.length + this.#left;
+  }
+
+  /** Looking a place up walks the file, and a stranger's file of a few kilobytes has thousands of problems. */
+  #isFull(): boolean {
+    if (this.#found.length < MAX_FOUND) return false;
+    this.#left += 1;
+    return true;
   }
 
   /** @throws GtpackError with every problem, in the order of the file */
   throwIfAny(): void {
     const order = (problem: Problem) => (problem.line ?? 0) * 1_000_000 + (problem.column ?? 0);
     const [first, ...rest] = this.#found.toSorted((a, b) => order(a) - order(b));
-    if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
+    if (first === undefined) return;
+    if (this.#left > 0) {
+      const { cure: _cure, ...place } = rest.at(-1) ?? first;
+      rest.push({ ...place, message: `There are ${this.#left} problems more.` });
+    }
+    throw GtpackError.ofProblems([first, ...rest]);
   }
 
   #issue(issue: z.core.$ZodIssue, root: unknown, base: Path): void {
