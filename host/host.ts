@@ -19,7 +19,7 @@ import { RunRecorder } from './flow/run-recorder.ts';
 import { NO_GRANTS } from './grant/grants.ts';
 import { failedAnswer } from './ingress/answer.ts';
 import { Emitter } from './ingress/emitter.ts';
-import { createDirectory, openIngress } from './ingress/ingress.ts';
+import { createDirectory, openIngress, verifierOf } from './ingress/ingress.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { AuditFile } from './observe/audit-file.ts';
 import { AuditLog } from './observe/audit-log.ts';
@@ -112,7 +112,14 @@ async function assemble(
         id,
         providers: providers
           .filter(({ provider }) => provider.exports.includes('ingest'))
-          .map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
+          .map(({ binding, provider }) => ({
+            id: binding.id,
+            kind: provider.kind,
+            verifier: verifierOf(binding.signatures, {
+              secretOf: (name) => secretOf(id, name),
+              publicUrl: bundle.http.publicUrl,
+            }),
+          })),
         maxInFlight: limits.maxQueuedCalls,
         maxBodyBytes: bundle.http.maxBodyBytes,
       })),
@@ -127,6 +134,7 @@ async function assemble(
           .some(({ flow }) => flow.answersWebhook) === true,
     },
     onFault: ({ tenant, provider, message }) => log.error(subjectOf(tenant, provider), message),
+    onRefused: ({ tenant, provider, message }) => log.warn(subjectOf(tenant, provider), message),
   });
   opened.defer(() => ingress.close());
 
@@ -192,7 +200,9 @@ async function assemble(
   const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
   const describe = (): HostDescription => ({
     env: bundle.env,
-    tenants: tenants.map((tenant) => describeTenant(tenant, ingress.url, scheduler.upcoming(1))),
+    tenants: tenants.map((tenant) =>
+      describeTenant(tenant, bundle.http.publicUrl ?? ingress.url, scheduler.upcoming(1)),
+    ),
   });
   return {
     url: ingress.url,

@@ -27,14 +27,21 @@ export interface HostDescription {
 
 export interface TenantDescription {
   readonly id: TenantId;
-  readonly providers: readonly { readonly id: string; readonly kind: ProviderKind }[];
+  readonly providers: readonly ProviderDescription[];
   /** Whether its cell host holds other tenants, too. */
   readonly isolation: 'shared' | 'process';
-  /** Whole URLs; `{event_type}` and `{handler}` stand for what the sender fills in. */
+  /** Whole URLs, as senders see them; `{event_type}` and `{handler}` stand for what the sender fills in. */
   readonly webhookUrls: readonly string[];
   /** Names of the tenant's flows. */
   readonly flows: readonly string[];
   readonly timers: readonly TimerDescription[];
+}
+
+export interface ProviderDescription {
+  readonly id: string;
+  readonly kind: ProviderKind;
+  /** Names of the schemes of which its senders' requests need one. */
+  readonly signatures: readonly string[];
 }
 
 export interface TimerDescription {

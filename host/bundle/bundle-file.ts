@@ -4,11 +4,13 @@ import type { Json } from '../event/json.ts';
 import { type EnvName, parseEnvName } from '../event/names.ts';
 import { flowGrantsShape } from '../grant/flow-grants.ts';
 import { grantsShape } from '../grant/grants.ts';
+import { signaturesShape } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
 import { auditShape, DEFAULT_AUDIT } from './audit-shape.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { parsePublicUrl } from './public-url.ts';
 import { secretsShape } from './secrets-shape.ts';
 import { trustShape } from './trust-file.ts';
 
@@ -51,7 +53,7 @@ const providerFile = mapping({
   config: z.custom<Json>().optional(),
   grants: grantsShape.optional(),
   limits: notYet('limits of a single provider are'),
-  signatures: notYet('checking signatures is'),
+  signatures: signaturesShape.optional(),
   isolation: isolation.optional(),
   allow_unsigned: z
     .boolean({ error: (issue) => fault('true or false', issue.input) })
@@ -91,7 +93,10 @@ const httpFile = mapping({
     .optional()
     .default(DEFAULT_LIMITS.maxBodyBytes),
   response_timeout: duration(1, 600_000).optional().default(DEFAULT_RESPONSE_TIMEOUT_MS),
-  public_url: notYet('a public base URL is'),
+  public_url: text(
+    'a URL such as "https://hooks.example.com", without user, query and fragment,',
+    parsePublicUrl,
+  ).optional(),
 });
 
 export const bundleFile = mapping({

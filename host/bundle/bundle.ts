@@ -2,6 +2,7 @@ import type { Json } from '../event/json.ts';
 import type { EnvName, TenantId } from '../event/names.ts';
 import type { Grants } from '../grant/grants.ts';
 import type { Secrets } from '../grant/secret.ts';
+import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import type { Limits } from '../limits.ts';
 import type { AuditOptions } from './audit-shape.ts';
 
@@ -31,6 +32,8 @@ export interface HttpOptions {
   readonly maxBodyBytes: number;
   /** How long a webhook waits for a flow's `http_response`, in ms. */
   readonly responseTimeoutMs: number;
+  /** What senders see before the path, without a slash at its end; null where the bundle does not say. */
+  readonly publicUrl: string | null;
 }
 
 export type BusOptions = {
@@ -65,4 +68,6 @@ export interface ProviderBinding {
   readonly config: Json;
   /** What the provider may reach; nothing where the bundle does not say. */
   readonly grants: Grants;
+  /** How its senders sign, one of them at least; none where the bundle does not say, and then nothing is checked. */
+  readonly signatures: readonly SignatureScheme[];
 }

@@ -4,7 +4,9 @@ import { GtpackError, type Problem } from '../errors.ts';
 import { checkJsonBounds } from '../event/json-bounds.ts';
 import type { TenantId } from '../event/names.ts';
 import { type Grants, parseGrants } from '../grant/grants.ts';
-import { type SecretUse, secretUses } from '../grant/secret-use.ts';
+import { type SecretUse, secretUses, signatureSecretUses } from '../grant/secret-use.ts';
+import type { SignatureScheme } from '../grant/signature-scheme.ts';
+import { parseSignatures } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
 import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
@@ -44,7 +46,15 @@ export async function loadBundle(path: string, environment?: Environment): Promi
   const yaml = readBundleYaml(text, file);
   const written = checkShape(yaml);
   const dir = dirname(resolve(file));
-  const place: BundlePlace = { yaml, dir, environment: environment ?? null, problems: [], warnings: [] };
+  const publicUrl = written.http.public_url ?? null;
+  const place: BundlePlace = {
+    yaml,
+    dir,
+    environment: environment ?? null,
+    publicUrl,
+    problems: [],
+    warnings: [],
+  };
   const tenants: TenantBundle[] = [];
   for (const [id, tenant, prefix] of tenantsOf(written)) {
     tenants.push(await resolveTenant(id, tenant, prefix, place));
@@ -65,6 +75,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
       ...written.http.listen,
       maxBodyBytes: written.http.max_body,
       responseTimeoutMs: written.http.response_timeout,
+      publicUrl,
     },
     bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
     audit: {
@@ -83,6 +94,7 @@ interface BundlePlace {
   readonly yaml: YamlFile;
   readonly dir: string;
   readonly environment: Environment | null;
+  readonly publicUrl: string | null;
   /** What was found wrong so far. */
   readonly problems: Problem[];
   readonly warnings: string[];
@@ -167,7 +179,7 @@ async function resolveTenant(
   const [idle, enabled] = [false, true].map((is) =>
     providers
       .filter((provider) => provider.enabled === is)
-      .flatMap((provider) => usesIn(provider.grants, [...prefix, 'providers', provider.id])),
+      .flatMap((provider) => usesOf(provider, [...prefix, 'providers', provider.id])),
   );
   const secrets = await readSecrets(
     {
@@ -192,6 +204,14 @@ async function resolveTenant(
 
 function usesIn(grants: Grants, prefix: Prefix): SecretUse[] {
   return secretUses(grants).map((use) => ({ ...use, path: [...prefix, 'grants', ...use.path] }));
+}
+
+function usesOf({ grants, signatures }: ProviderBinding, prefix: Prefix): SecretUse[] {
+  const checked = signatureSecretUses(signatures);
+  return [
+    ...usesIn(grants, prefix),
+    ...checked.map((use) => ({ ...use, path: [...prefix, 'signatures', ...use.path] })),
+  ];
 }
 
 /** A tenant has one cell: what any of its providers asks for, all of them get. */
@@ -242,7 +262,25 @@ async function resolveProvider(
     allowUnsigned: file.allow_unsigned,
     config,
     grants: parseGrants(file.grants),
+    signatures: signaturesOf(file, path, place),
   };
+}
+
+function signaturesOf(
+  { signatures }: ProviderFile,
+  path: Prefix,
+  place: BundlePlace,
+): readonly SignatureScheme[] {
+  const schemes = parseSignatures(signatures);
+  for (const { kind, name } of schemes) {
+    if (kind !== 'twilio' || place.publicUrl !== null) continue;
+    const message = 'Twilio signs the URL that it was given, and http.public_url does not say which that is.';
+    place.problems.push({
+      ...problemAt(place.yaml, [...path, 'signatures', name], 'bundle_invalid', message),
+      cure: 'Add it to the bundle: http: { public_url: "https://hooks.example.com" }',
+    });
+  }
+  return schemes;
 }
 
 function deepFreeze<T>(value: T): T {

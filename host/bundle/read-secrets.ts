@@ -28,7 +28,7 @@ export interface TenantSecrets {
   /** Of the tenant's keys in the file. */
   readonly prefix: Path;
   readonly sources: Readonly<Record<string, SecretSource>>;
-  /** What the grants of its enabled providers and of its flows name; each `path` is one in the bundle file. */
+  /** What the grants and signatures of its enabled providers, and the grants of its flows, name; each `path` is one in the bundle file. */
   readonly uses: readonly SecretUse[];
   /** Named by what is not enabled: neither read nor missed. */
   readonly idle: ReadonlySet<string>;
@@ -55,7 +55,7 @@ export async function readSecrets(tenant: TenantSecrets, place: SecretsPlace): P
     } else if (!idle.has(name)) {
       const { line } = place.yaml.atKey([...prefix, 'secrets', name]);
       place.warnings.push(
-        `The secret ${name} of the tenant ${tenant.tenant} (line ${line}) is in no grant, so it is not read.`,
+        `The secret ${name} of the tenant ${tenant.tenant} (line ${line}) is in no grant and checks no signature, so it is not read.`,
       );
     }
   }
@@ -67,7 +67,7 @@ export async function readSecrets(tenant: TenantSecrets, place: SecretsPlace): P
       const key = [...prefix, 'secrets'].join('.');
       report(
         'secret_undeclared',
-        `The secret ${use.name} is granted here, and the tenant ${tenant.tenant} has none of that name.`,
+        `The secret ${use.name} is named here, and the tenant ${tenant.tenant} has none of that name.`,
         `Add it to ${key} in the bundle: ${use.name}: env:${use.name}`,
       );
       continue;
@@ -78,7 +78,7 @@ export async function readSecrets(tenant: TenantSecrets, place: SecretsPlace): P
       report(
         'secret_unusable',
         `The secret ${use.name} ${fault}.`,
-        `Correct what it is read from, or the grant.`,
+        `Correct what it is read from, or where it is named.`,
       );
     }
   }

@@ -5,7 +5,10 @@ import type { Quarantined } from '../sandbox/quarantine.ts';
 import type { Upcoming } from '../schedule/schedule.ts';
 import type { TenantDeployment } from './tenant-deployment.ts';
 
-/** @param upcoming the next instants of every schedule of every tenant */
+/**
+ * @param url what senders see before the path
+ * @param upcoming the next instants of every schedule of every tenant
+ */
 export function describeTenant(
   { id, providers, flows, timers, code }: TenantDeployment,
   url: string,
@@ -17,7 +20,11 @@ export function describeTenant(
   return {
     id,
     isolation: code.isolation ?? 'shared',
-    providers: providers.map(({ binding, provider }) => ({ id: binding.id, kind: provider.kind })),
+    providers: providers.map(({ binding, provider }) => ({
+      id: binding.id,
+      kind: provider.kind,
+      signatures: binding.signatures.map(({ name }) => name),
+    })),
     webhookUrls:
       webhooks.length === 1
         ? [`${url}/events/webhook/${id}/{event_type}`]

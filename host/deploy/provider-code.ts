@@ -45,7 +45,8 @@ export function chooseProvider(binding: ProviderBinding, pack: Pack, bundleFile:
 /**
  * Links a provider: every function that its WebAssembly imports has to be free, or requested by its pack and granted by the
  * bundle.
- * @throws GtpackError `guest_import_refused`, `guest_export_missing`, with every missing request and grant
+ * @throws GtpackError `guest_import_refused`, `guest_export_missing`, with every missing request and grant;
+ *   `bundle_invalid` for signatures of a provider that takes no requests
  */
 export async function codeOf(
   binding: ProviderBinding,
@@ -56,6 +57,15 @@ export async function codeOf(
   const wasm = readWasmInterface(provider.wasm, `${pack.file} (${provider.component})`);
   const actual = providerInterface(provider, wasm, pack.file, { env, tenant, provider: binding.id });
   const problems: Problem[] = [...actual.problems];
+  if (binding.signatures.length > 0 && !provider.exports.includes('ingest')) {
+    problems.push({
+      code: 'bundle_invalid',
+      message: `The provider ${binding.id} takes no requests, so its signatures would check nothing.`,
+      cure: 'Leave signatures out.',
+      file: bundleFile,
+      line: binding.line,
+    });
+  }
   for (const name of actual.imports) {
     if (whenUngranted === 'deny' || FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
     problems.push(ungranted(binding, name, provider.requests, bundleFile));

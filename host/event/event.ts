@@ -6,6 +6,8 @@ export interface HttpMetadata extends JsonObject {
   readonly path: string;
   readonly headers: { readonly [name: string]: string };
   readonly query: { readonly [name: string]: string };
+  /** The scheme by which the host checked the request's signature; absent where the bundle asks for none. */
+  readonly verified?: string;
 }
 
 /** A normalized event, as it stands on the bus. */

@@ -1,5 +1,6 @@
 import type { TenantId } from '../event/names.ts';
 import type { ProviderKind } from '../pack/pack.ts';
+import type { Verifier } from './signature/verifier.ts';
 
 /** What ingress knows of the tenants: enough to refuse a request before any cell is woken for it. */
 export interface IngressDirectory {
@@ -22,6 +23,8 @@ export interface IngressTenant {
 export interface IngressProvider {
   readonly id: string;
   readonly kind: ProviderKind;
+  /** Checks the signatures of its requests; null where the bundle asks for none. */
+  readonly verifier: Verifier | null;
 }
 
 /** A tenant as the bundle and its packs describe it. */

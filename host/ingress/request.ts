@@ -19,10 +19,13 @@ export interface ReceivedRequest {
  *
  * A header that came several times is joined with `, ` (RFC 9110, section 5.3); a query name that came several times is
  * joined with `,`, so that no value is lost and neither the first nor the last one wins unseen.
+ *
+ * @param verified the scheme that the host found the request signed by
  */
 export function toIngestRequest(
   received: ReceivedRequest,
   route: { readonly handler: string | null; readonly eventType: string | null },
+  verified: string | null,
   receivedAt: number,
 ): IngestRequest {
   const { url, body } = received;
@@ -37,6 +40,7 @@ export function toIngestRequest(
     headers: guestHeaders(received.headers),
     body: body === undefined ? '' : body.toString(text ? 'utf8' : 'base64'),
     bodyEncoding: text ? 'utf8' : 'base64',
+    verified,
     receivedAt,
   };
 }

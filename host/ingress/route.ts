@@ -1,11 +1,13 @@
 import { GtpackError } from '../errors.ts';
 import { parseEventType, parseTenantId, quoted } from '../event/names.ts';
 import type { IngressDirectory, IngressTenant } from './directory.ts';
+import type { Verifier } from './signature/verifier.ts';
 
 /** Which provider of which tenant a URL means. */
 export interface Destination {
   readonly tenant: IngressTenant;
   readonly provider: string;
+  readonly verifier: Verifier | null;
   readonly handler: string | null;
   readonly eventType: string | null;
 }
@@ -28,7 +30,8 @@ export interface LongPath {
 export function shortDestination(directory: IngressDirectory, path: ShortPath): Destination {
   const tenant = knownTenant(directory, path.tenant);
   const eventType = parseEventType(path.eventType);
-  const [provider, ...others] = tenant.webhooks;
+  const [only, ...others] = tenant.webhooks;
+  const provider = only === undefined ? undefined : tenant.providers.get(only);
   if (provider === undefined) {
     throw new GtpackError('provider_unknown', `The tenant ${tenant.id} has no webhook provider.`);
   }
@@ -39,7 +42,7 @@ export function shortDestination(directory: IngressDirectory, path: ShortPath): 
       `The tenant ${tenant.id} has ${tenant.webhooks.length} webhook providers: ${tenant.webhooks.join(', ')}. Name one in the URL: ${urls}.`,
     );
   }
-  return { tenant, provider, handler: null, eventType };
+  return { tenant, provider: provider.id, verifier: provider.verifier, handler: null, eventType };
 }
 
 /**
@@ -57,7 +60,13 @@ export function longDestination(directory: IngressDirectory, path: LongPath): De
   }
   if (path.handler === '')
     throw new GtpackError('route_unknown', 'The handler at the end of the path is empty.');
-  return { tenant, provider: provider.id, handler: path.handler, eventType: null };
+  return {
+    tenant,
+    provider: provider.id,
+    verifier: provider.verifier,
+    handler: path.handler,
+    eventType: null,
+  };
 }
 
 function knownTenant(directory: IngressDirectory, name: string): IngressTenant {

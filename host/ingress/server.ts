@@ -10,7 +10,7 @@ import { type Exchange, exchange } from './exchange.ts';
 import { InFlight } from './in-flight.ts';
 import { listen, refuseConnection, urlOf } from './listening.ts';
 import { type Refusal, refusalOf, refusalOfError, refusalOfFramework } from './refusal.ts';
-import { toIngestRequest } from './request.ts';
+import { type ReceivedRequest, toIngestRequest } from './request.ts';
 import {
   type Destination,
   type LongPath,
@@ -18,6 +18,7 @@ import {
   type ShortPath,
   shortDestination,
 } from './route.ts';
+import { Admission } from './signature/admission.ts';
 import { Waiters } from './waiters.ts';
 
 export interface IngressOptions {
@@ -34,6 +35,8 @@ export interface IngressOptions {
   readonly now: () => number;
   /** Hears of what the operator should see. Must not throw. */
   readonly onFault: (fault: IngressFault) => void;
+  /** Hears why a signature was refused, a few times in ten seconds. Must not throw. */
+  readonly onRefused: (fault: IngressFault) => void;
   /** Bodies held over all connections. Default 256 MiB. */
   readonly maxHeldBodyBytes?: number;
   /** More connections than this are closed as they come. Default 20,000. */
@@ -82,6 +85,7 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
   const budget = new BodyBudget(options.maxHeldBodyBytes ?? 256 * 1024 * 1024);
   const inFlight = new InFlight();
   const waiters = new Waiters();
+  const admission = new Admission(options);
   let stopping = false;
 
   const app = Fastify({
@@ -161,20 +165,13 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
       const destination = find();
       const { tenant, provider } = destination;
       if (body !== undefined && body.length > tenant.maxBodyBytes) throw bodyTooLarge(tenant.maxBodyBytes);
+      const received = receivedOf(request, body);
+      const receivedAt = now();
+      // I6
+      const verified = admission.admit(destination, received, receivedAt);
       inFlight.enter(tenant);
       entered = destination;
-      const { raw } = request;
-      const ingest = toIngestRequest(
-        {
-          method: request.method,
-          url: raw.url ?? '/',
-          headers: raw.headers,
-          query: request.query as Readonly<Record<string, string | readonly string[]>>,
-          body,
-        },
-        destination,
-        now(),
-      );
+      const ingest = toIngestRequest(received, destination, verified, receivedAt);
       const outcome = await exchange(exchangeOptions, tenant, provider, ingest, (gone) => {
         reply.raw.once('close', gone);
       });
@@ -215,6 +212,16 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
         clearTimeout(cut);
       }
     },
+  };
+}
+
+function receivedOf({ method, raw, query }: FastifyRequest, body: Buffer | undefined): ReceivedRequest {
+  return {
+    method,
+    url: raw.url ?? '/',
+    headers: raw.headers,
+    query: query as Readonly<Record<string, string | readonly string[]>>,
+    body,
   };
 }
 

@@ -19,6 +19,7 @@ export function requestText(request: IngestRequest): string {
     headers: request.headers,
     body: request.body,
     body_encoding: request.bodyEncoding,
+    verified: request.verified,
     received_at: request.receivedAt,
   });
 }
@@ -40,6 +41,7 @@ export function ingestContext(provider: string, request: IngestRequest, ids: Eve
     path: request.path,
     headers: request.headers,
     query: request.query,
+    ...(request.verified === null ? {} : { verified: request.verified }),
   };
   return { source: provider, eventType: request.eventType, receivedAt: request.receivedAt, http, ids };
 }

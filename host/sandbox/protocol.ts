@@ -165,6 +165,8 @@ export interface IngestRequest {
   /** UTF-8 text, or base64 where the bytes are not UTF-8. */
   readonly body: string;
   readonly bodyEncoding: 'utf8' | 'base64';
+  /** The scheme of the bundle by which the host checked the signature; null where the bundle asks for none. */
+  readonly verified: string | null;
   /** Milliseconds since the Unix epoch. */
   readonly receivedAt: number;
 }

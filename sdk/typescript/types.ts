@@ -21,6 +21,8 @@ export interface IngestRequest {
   readonly body: string;
   /** `base64` where the bytes are not UTF-8. */
   readonly body_encoding: 'utf8' | 'base64';
+  /** The scheme by which the host checked who signed it, as the bundle calls it; null where the bundle asks for no signature. */
+  readonly verified: string | null;
   readonly received_at: number;
 }
 

@@ -34,6 +34,7 @@ export async function openProvider(
     line: 1,
     enabled: true,
     allowUnsigned: false,
+    signatures: [],
     config: {},
     grants,
   };
@@ -73,6 +74,7 @@ export function webhookRequest(): IngestRequest {
     },
     body,
     bodyEncoding: 'utf8',
+    verified: null,
     receivedAt: 1_790_000_000_000,
   };
 }

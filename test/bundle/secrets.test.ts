@@ -114,7 +114,7 @@ describe('a secret', () => {
   test('that no grant names is not read, and the operator is told', async () => {
     const { warnings, tenants } = await load(`secrets: { KEY: env:NONE }\n${provider('state: {}')}`);
     expect(warnings).toEqual([
-      'The secret KEY of the tenant default (line 1) is in no grant, so it is not read.',
+      'The secret KEY of the tenant default (line 1) is in no grant and checks no signature, so it is not read.',
     ]);
     expect(tenants[0]?.secrets.size).toBe(0);
   });
@@ -134,7 +134,7 @@ providers: { a: { pack: a.gtpack, enabled: false, grants: { secrets: [KEY, OTHER
     expect(await problems(`env: dev\n${provider(grants)}`)).toEqual([
       {
         code: 'secret_undeclared',
-        message: 'The secret KEY is granted here, and the tenant default has none of that name.',
+        message: 'The secret KEY is named here, and the tenant default has none of that name.',
         cure: 'Add it to secrets in the bundle: KEY: env:KEY',
         file: join(dir, 'bundle.yaml'),
         line: 2,

@@ -65,7 +65,7 @@ const bundleOf = (folder: string): Bundle => ({
   file: join(folder, 'bundle.yaml'),
   dir: folder,
   env: parseEnvName('dev'),
-  http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1 },
+  http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1, publicUrl: null },
   bus: { kind: 'embedded', file: 'x' },
   audit: { file: 'x', maxFileBytes: 1, keep: 2 },
   dedupeWindowMs: 1,
@@ -85,7 +85,7 @@ describe('up', () => {
         {
           id: parseTenantId('demo'),
           isolation: 'shared',
-          providers: [{ id: 'events-webhook', kind: 'webhook' }],
+          providers: [{ id: 'events-webhook', kind: 'webhook', signatures: [] }],
           webhookUrls: [`${url}/events/webhook/demo/{event_type}`],
           flows: ['on_event'],
           timers: [

@@ -115,6 +115,7 @@ export class Arena {
               line: 1,
               enabled: true,
               allowUnsigned: false,
+              signatures: [],
               config: null,
               grants: { ...NO_GRANTS, ...grants },
             },

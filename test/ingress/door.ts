@@ -18,12 +18,14 @@ export interface Door {
   readonly requests: IngestRequest[];
   readonly published: { readonly tenant: TenantId; readonly message: EventMessage }[];
   readonly faults: IngressFault[];
+  readonly refused: IngressFault[];
   ingest: (tenant: TenantId, provider: string, request: IngestRequest) => Promise<JobResult>;
   publish: (tenant: TenantId, messages: readonly EventMessage[]) => Promise<readonly Receipt[]>;
   answersWebhook: (tenant: TenantId, type: EventType) => boolean;
 }
 
-const webhook = (id: string) => ({ id, kind: 'webhook' as const });
+const webhook = (id: string) => ({ id, kind: 'webhook' as const, verifier: null });
+const mail = { id: 'mail', kind: 'email' as const, verifier: null };
 const entry = (id: string, providers: DirectoryEntry['providers'], maxInFlight = 1000): DirectoryEntry => ({
   id: parseTenantId(id),
   providers,
@@ -40,6 +42,7 @@ export async function openDoor(options: Partial<IngressOptions> = {}): Promise<D
     requests: [],
     published: [],
     faults: [],
+    refused: [],
     ingest: async (_tenant, _provider, request) => {
       door.requests.push(request);
       count += 1;
@@ -63,9 +66,9 @@ export async function openDoor(options: Partial<IngressOptions> = {}): Promise<D
     maxBodyBytes: 64 * 1024,
     responseTimeoutMs: 10_000,
     directory: createDirectory([
-      entry('demo', [webhook('events-webhook'), { id: 'mail', kind: 'email' }]),
+      entry('demo', [webhook('events-webhook'), mail]),
       entry('two', [webhook('github'), webhook('stripe')]),
-      entry('none', [{ id: 'mail', kind: 'email' }]),
+      entry('none', [mail]),
       entry('narrow', [webhook('w')], 2),
       { ...entry('small', [webhook('w')]), maxBodyBytes: 10 },
     ]),
@@ -76,6 +79,7 @@ export async function openDoor(options: Partial<IngressOptions> = {}): Promise<D
     },
     now: () => 1_700_000_000_000,
     onFault: (fault) => door.faults.push(fault),
+    onRefused: (fault) => door.refused.push(fault),
     ...options,
   });
   door.url = door.server.url;

@@ -144,6 +144,7 @@ async function fieldTenant(
         line: 1,
         enabled: true,
         allowUnsigned: true,
+        signatures: [],
         config: null,
         grants: parseGrants({}),
       },

@@ -35,6 +35,7 @@ async function link(grants: typeof NO_GRANTS): Promise<TenantCode> {
     line: 7,
     enabled: true,
     allowUnsigned: false,
+    signatures: [],
     config: null,
     grants,
   };

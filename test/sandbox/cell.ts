@@ -98,6 +98,7 @@ export function ingestJob(body: string): Job {
     headers: { 'content-type': 'application/json' },
     body,
     bodyEncoding: 'utf8',
+    verified: null,
     receivedAt: 1_790_000_000_000,
   };
   return { kind: 'ingest', provider: 'guest', request };

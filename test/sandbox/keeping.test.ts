@@ -43,6 +43,7 @@ async function linked(guest: string): Promise<TenantCode> {
     config: null,
     grants: granted,
     allowUnsigned: true,
+    signatures: [],
   };
   const transpiler = new Transpiler({
     cacheDir: join(folder, 'components'),

@@ -25,6 +25,7 @@ export async function linkedGuest(guest: string, grants: Grants, folder: string)
     config: null,
     grants,
     allowUnsigned: true,
+    signatures: [],
   };
   const transpiler = new Transpiler({
     cacheDir: join(folder, 'components'),

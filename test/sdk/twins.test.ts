@@ -78,6 +78,7 @@ const request = (parts: object): string =>
     headers: {},
     body: '',
     body_encoding: 'utf8',
+    verified: null,
     received_at: 1,
     ...parts,
   });

@@ -2,7 +2,12 @@ import type { Bundle } from '../../bundle/bundle.ts';
 import { parseListenAddress } from '../../bundle/listen-address.ts';
 import { assertNoHost, type ControlServer, openControl } from '../../control/control.ts';
 import { GtpackError } from '../../errors.ts';
-import type { RunningHost, TenantDescription, TimerDescription } from '../../running-host.ts';
+import type {
+  ProviderDescription,
+  RunningHost,
+  TenantDescription,
+  TimerDescription,
+} from '../../running-host.ts';
 import { chooseBundle, defaultBundleDir } from '../bundle-choice.ts';
 import { hostLogTo, note, plain, print, shownPath } from '../output.ts';
 import type { Rooms } from '../rooms.ts';
@@ -56,7 +61,7 @@ function listenAddress(text: string | undefined): { host: string; port: number }
 async function welcome(world: CliWorld, bundle: Bundle, host: RunningHost): Promise<string[]> {
   const { env, tenants } = host.describe();
   const lines = [`gtpack runs ${plain(shownPath(world, bundle.file))} (env ${env}) at ${host.url}`];
-  const curl = tryLine(tenants);
+  const curl = tryLine(tenants, bundle.http.publicUrl, host.url);
   if (curl !== undefined) lines.push('', 'Send it an event:', `  ${curl}`);
   lines.push('', 'Watch what passes, in another terminal:', `  ${await tailLine(world, bundle)}`);
   for (const tenant of tenants) lines.push('', ...tenantLines(tenant, world.now()));
@@ -64,10 +69,18 @@ async function welcome(world: CliWorld, bundle: Bundle, host: RunningHost): Prom
   return lines;
 }
 
-function tryLine(tenants: readonly TenantDescription[]): string | undefined {
-  const url = tenants.flatMap(({ webhookUrls }) => webhookUrls)[0];
+/** To the host itself, whatever senders go through; and to a tenant whose webhooks anybody may send. */
+function tryLine(
+  tenants: readonly TenantDescription[],
+  publicUrl: string | null,
+  hostUrl: string,
+): string | undefined {
+  const url = tenants
+    .filter(({ providers }) => providers.every(({ signatures }) => signatures.length === 0))
+    .flatMap(({ webhookUrls }) => webhookUrls)[0];
   if (url === undefined) return undefined;
-  const target = url.replace('{event_type}', 'order.created').replace('{handler}', 'try');
+  const own = publicUrl === null ? url : `${hostUrl}${url.slice(publicUrl.length)}`;
+  const target = own.replace('{event_type}', 'order.created').replace('{handler}', 'try');
   return `curl -i -X POST ${target} -H 'content-type: application/json' -d '{"order":{"id":42,"total":99.5}}'`;
 }
 
@@ -87,11 +100,15 @@ function tenantLines(
 ): string[] {
   return [
     `Tenant ${id}${isolation === 'process' ? ' (in a cell host of its own)' : ''}`,
-    ...providers.map((provider) => `  provider  ${provider.id} (${provider.kind})`),
+    ...providers.map((provider) => `  provider  ${provider.id} (${providerText(provider)})`),
     ...webhookUrls.map((url) => `  webhook   POST ${url}`),
     ...flows.map((flow) => `  flow      ${plain(flow)}`),
     ...timers.map((timer) => `  timer     ${timerText(timer, now)}`),
   ];
+}
+
+function providerText({ kind, signatures }: ProviderDescription): string {
+  return signatures.length === 0 ? kind : `${kind}, signed: ${signatures.join(', ')}`;
 }
 
 function timerText({ schedule, plan, next }: TimerDescription, now: number): string {

@@ -68,6 +68,7 @@ function requestOf(fields: Fields, now: number): IngestRequest {
     headers: { 'content-type': 'application/json', ...textsOf(fields.headers) },
     body: typeof body === 'string' ? body : JSON.stringify(body),
     bodyEncoding: fields.body_encoding === 'base64' ? 'base64' : 'utf8',
+    verified: textOr(fields.verified, null),
     receivedAt: numberOr(fields.received_at, now),
   };
 }

@@ -125,6 +125,7 @@ async function tenantCode(
       line: 1,
       enabled: true,
       allowUnsigned: true,
+      signatures: [],
       config,
       grants,
     };

@@ -1,8 +1,9 @@
+import { Buffer } from 'node:buffer';
 import { GtpackError } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
 import type { IngressFault } from '../delivery.ts';
-import type { SignedRequest } from './finding.ts';
-import type { Verifier } from './verifier.ts';
+import type { ReceivedRequest } from '../request.ts';
+import type { Destination } from '../route.ts';
 
 export interface AdmissionOptions {
   /** Hears which signature was refused and why. Must not throw. */
@@ -12,6 +13,7 @@ export interface AdmissionOptions {
 /** Whoever sends without a secret must not be able to fill the operator's log. */
 const LINES_PER_WINDOW = 5;
 const WINDOW_MS = 10_000;
+const NO_BODY = Buffer.alloc(0);
 
 interface Window {
   endsAt: number;
@@ -35,15 +37,14 @@ export class Admission {
    * @throws GtpackError `signature_refused`, `signature_stale`
    */
   admit(
-    verifier: Verifier | null,
-    { tenant, provider }: { readonly tenant: TenantId; readonly provider: string },
-    request: SignedRequest,
+    { verifier, tenant, provider }: Destination,
+    { url, headers, body = NO_BODY }: ReceivedRequest,
     now: number,
   ): string | null {
     if (verifier === null) return null;
-    const verdict = verifier.verify(request, now);
+    const verdict = verifier.verify({ url, headers, body }, now);
     if (verdict.kind === 'verified') return verdict.scheme;
-    this.#tell(tenant, provider, verdict.why, now);
+    this.#tell(tenant.id, provider, verdict.why, now);
     // G3
     throw verdict.kind === 'stale'
       ? new GtpackError('signature_stale', 'The request was not signed within the time that is allowed here.')

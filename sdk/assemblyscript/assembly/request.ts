@@ -12,6 +12,7 @@ const NAMES: StaticArray<string> = [
   "path",
   "received_at",
   "body_encoding",
+  "verified",
 ];
 const BODY: i32 = 0;
 const HEADERS: i32 = 1;
@@ -22,11 +23,12 @@ const METHOD: i32 = 5;
 const PATH: i32 = 6;
 const RECEIVED_AT: i32 = 7;
 const BODY_ENCODING: i32 = 8;
+const VERIFIED: i32 = 9;
 
 /** The request that `ingest` got. Reading it walks the text once; a value is made when it is asked for. */
 export class IngestRequest {
   /** Where the value of each name starts and, exclusively, ends; 0 and 0 where there is none. */
-  private spans: StaticArray<i32> = new StaticArray<i32>(18);
+  private spans: StaticArray<i32> = new StaticArray<i32>(20);
 
   constructor(private text: string) {
     const walker = new ObjectWalker(text);
@@ -68,6 +70,11 @@ export class IngestRequest {
   /** Whether the body's bytes were not UTF-8, so that `body` is base64. */
   get bodyIsBase64(): bool {
     return this.textOf(BODY_ENCODING) == "base64";
+  }
+
+  /** The scheme by which the host checked who signed it, as the bundle calls it; null where the bundle asks for no signature. */
+  get verified(): string | null {
+    return this.optionalText(VERIFIED);
   }
 
   /** Milliseconds since the Unix epoch, UTC. */
