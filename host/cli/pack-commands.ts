@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { call } from './command/call.ts';
+import { doctor } from './command/doctor.ts';
 import { installPack } from './command/install.ts';
 import { keygen } from './command/keygen.ts';
 import { packBuild } from './command/pack-build.ts';
@@ -132,6 +133,17 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
           json,
         }),
       );
+    });
+  program
+    .command('doctor')
+    .description('say what of a pack, a component or a bundle would go wrong at run time')
+    .argument(
+      '[FILE]',
+      'a .gtpack, a .wasm, or a bundle; default: the bundle of this folder, else bundles/demo',
+    )
+    .option('--json', 'one JSON document')
+    .action((file: string | undefined, { json = false }: JsonOption) => {
+      once(json, () => doctor(world, rooms, file, { json }));
     });
   program
     .command('install')

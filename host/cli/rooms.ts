@@ -1,5 +1,6 @@
 import type { Bundle } from '../bundle/bundle.ts';
 import type { Environment } from '../bundle/read-secrets.ts';
+import type { DoctorReport } from '../deploy/doctor/finding.ts';
 import type { InstallDecision, InstalledProvider } from '../deploy/install/install.ts';
 import type { InstallPlan, InstallRequest } from '../deploy/install/plan.ts';
 import type { PackReport } from '../interop/pack-report.ts';
@@ -16,6 +17,8 @@ export interface Rooms {
   readonly startHost: StartHost;
   readonly checkBundle: CheckBundle;
   readonly callPlugin: CallPlugin;
+  /** @param environment of this process, for a bundle's secrets */
+  examine(path: string, environment: Environment): Promise<DoctorReport>;
   buildPack(dir: string, options: BuildOptions): Promise<BuiltPack>;
   inspectPack(file: string): Promise<PackReport>;
   signPack(file: string, outFile: string, signing: Signing): Promise<SignedPack>;
@@ -32,6 +35,7 @@ export const hostRooms: Rooms = {
   loadBundle: async (...given) => (await import('../bundle/load.ts')).loadBundle(...given),
   startHost: async (...given) => (await import('../host.ts')).startHost(...given),
   checkBundle: async (...given) => (await import('../deploy/check.ts')).checkBundle(...given),
+  examine: async (...given) => (await import('../deploy/doctor/doctor.ts')).examine(...given),
   callPlugin: async (...given) => (await import('../deploy/call/call.ts')).callPlugin(...given),
   buildPack: async (...given) => (await import('../pack/build.ts')).buildPack(...given),
   inspectPack: async (file) => (await import('../interop/inspect.ts')).inspectPack(file),

@@ -98,6 +98,7 @@ const noRooms: Rooms = {
   startHost: forgotten,
   checkBundle: forgotten,
   callPlugin: forgotten,
+  examine: forgotten,
   buildPack: forgotten,
   inspectPack: forgotten,
   signPack: forgotten,

@@ -1,10 +1,12 @@
+import type { PluginImport } from '../../contract.ts';
 import { GtpackError } from '../../errors.ts';
 import { openAnyPack } from '../../interop/any-pack.ts';
+import { capabilitiesOf, fieldAdapterOf, isFieldAdapter } from '../../interop/field-adapter.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { Pack, PackProvider } from '../../pack/pack.ts';
 import { readArchiveFile } from '../../pack/pack-file.ts';
 import { pluginInterface } from '../../pack/plugin-interface.ts';
-import { readWasmInterface, wasmKind } from '../../pack/wasm-interface.ts';
+import { readWasmInterface, type WasmInterface, wasmKind } from '../../pack/wasm-interface.ts';
 import { digestOf } from '../digest.ts';
 
 /** What `gtpack call` calls. */
@@ -31,7 +33,7 @@ export async function readCalled(file: string, name: string | undefined): Promis
 }
 
 /** It says nothing of itself but what it imports and exports: that is what it requests and declares. */
-async function bareWasm(wasm: Uint8Array, file: string): Promise<CalledPack> {
+export async function bareWasm(wasm: Uint8Array, file: string): Promise<CalledPack> {
   const found = readWasmInterface(wasm, file);
   const plugin = pluginInterface(found);
   const isField = found.kind === 'component' && plugin.exports.length === 0;
@@ -43,7 +45,10 @@ async function bareWasm(wasm: Uint8Array, file: string): Promise<CalledPack> {
     wasm,
     exports: isField ? ['invoke'] : plugin.exports,
     operations: [],
-    requests: plugin.imports.map((capability) => ({ capability, reason: 'it is imported' })),
+    requests: (isField ? fieldCapabilities(found) : plugin.imports).map((capability) => ({
+      capability,
+      reason: 'it is imported',
+    })),
   };
   const pack: Pack = {
     digest: await digestOf(wasm),
@@ -57,6 +62,12 @@ async function bareWasm(wasm: Uint8Array, file: string): Promise<CalledPack> {
     scripts: new Map(),
   };
   return { pack, provider, isListed: false };
+}
+
+/** None of one that cannot be adapted; linking it says why. */
+function fieldCapabilities(wasm: WasmInterface): readonly PluginImport[] {
+  const adapter = fieldAdapterOf(wasm);
+  return isFieldAdapter(adapter) ? capabilitiesOf(adapter) : [];
 }
 
 function providerOf(pack: Pack, name: string | undefined): PackProvider {
