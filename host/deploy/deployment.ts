@@ -38,6 +38,7 @@ export async function deploy(bundle: Bundle, lock: LockUse): Promise<Deployment>
     transpiler,
     scriptModule: { digest: await digestOf(wasm), wasm },
     packOf: (binding) => packs.get(binding.pack) as Pack,
+    modules: new Map(),
   };
   const tenants = await gather(bundle.tenants, (tenant) => deployTenant(tenant, tools));
   await checkCompiles(

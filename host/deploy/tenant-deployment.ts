@@ -40,6 +40,8 @@ export interface DeployTools {
   readonly transpiler: Transpiler;
   readonly scriptModule: { readonly digest: string; readonly wasm: Uint8Array };
   readonly packOf: (binding: ProviderBinding) => Pack;
+  /** Of all tenants so far, by digest: however many use a pack, its modules are held once. */
+  readonly modules: Map<string, Uint8Array>;
 }
 
 /**
@@ -53,14 +55,13 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     if (!binding.enabled) continue;
     const pack = tools.packOf(binding);
     const provider = chooseProvider(binding, pack, tools.bundle.file);
-    providers.push(
-      await codeOf(binding, pack, provider, {
-        transpiler: tools.transpiler,
-        bundleFile: tools.bundle.file,
-        env: tools.bundle.env,
-        tenant: tenant.id,
-      }),
-    );
+    const code = await codeOf(binding, pack, provider, {
+      transpiler: tools.transpiler,
+      bundleFile: tools.bundle.file,
+      env: tools.bundle.env,
+      tenant: tenant.id,
+    });
+    providers.push({ ...code, modules: shared(code.modules, tools.modules) });
     packs.push([binding, pack]);
   }
   const { flows: deployed, leftOut } = await loadFlows(await sourcesOf(tenant, packs, providers));
@@ -174,6 +175,14 @@ function providerProblem(flow: Flow, ticking: readonly string[]): Problem {
         cure: 'Keep one of them enabled.',
         file: flow.file,
       };
+}
+
+function shared(
+  modules: ReadonlyMap<string, Uint8Array>,
+  known: Map<string, Uint8Array>,
+): ReadonlyMap<string, Uint8Array> {
+  for (const [digest, bytes] of modules) if (!known.has(digest)) known.set(digest, bytes);
+  return new Map([...modules].map(([digest, bytes]) => [digest, known.get(digest) ?? bytes]));
 }
 
 function tenantCode(
