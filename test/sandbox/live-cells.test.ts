@@ -1,0 +1,204 @@
+import { fork } from 'node:child_process';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { entryUrl } from '../../host/entry.ts';
+import { parseTenantId, type TenantId } from '../../host/event/names.ts';
+import { CellHostProcess } from '../../host/sandbox/cell-host-process.ts';
+import { LOCKED_DOWN } from '../../host/sandbox/lockdown.ts';
+import type { CellReport, EffectAnswer, HostMessage, Job } from '../../host/sandbox/protocol.ts';
+import type { Sandbox } from '../../host/sandbox/sandbox.ts';
+import {
+  alpha,
+  assemblyScriptTenant,
+  beta,
+  compileGuest,
+  ingestJob,
+  openSandbox,
+  payloadsOf,
+  type TestSandbox,
+} from './cell.ts';
+
+const gamma = parseTenantId('gamma');
+const delta = parseTenantId('delta');
+
+let counting: Uint8Array;
+let asking: Uint8Array;
+beforeAll(async () => {
+  [counting, asking] = [await compileGuest('misbehaving'), await compileGuest('asking')];
+});
+
+let opened: TestSandbox | undefined;
+const waiting: ((answer: EffectAnswer) => void)[] = [];
+afterEach(async () => {
+  await opened?.sandbox.stop();
+  opened = undefined;
+  waiting.length = 0;
+});
+
+/** Tenants whose guests count their calls, and those whose guests wait for an answer of the test. */
+function start(
+  options: Parameters<typeof openSandbox>[0],
+  count: readonly TenantId[],
+  wait: readonly TenantId[],
+): Sandbox {
+  opened = openSandbox({ onEffect: () => new Promise((resolve) => waiting.push(resolve)), ...options });
+  for (const tenant of count) opened.sandbox.register(tenant, assemblyScriptTenant(tenant, counting));
+  for (const tenant of wait) {
+    const { spec, modules } = assemblyScriptTenant(tenant, counting);
+    const providers = spec.providers.map(
+      (guest) =>
+        ({
+          ...guest,
+          plugin: { kind: 'assemblyscript', module: 'asking' },
+          exports: ['invoke'],
+          imports: ['bus'],
+        }) as const,
+    );
+    // Under a digest of its own: cells of one cell host share what has the same.
+    opened.sandbox.register(tenant, {
+      spec: { ...spec, providers },
+      modules: new Map([...modules, ['asking', asking]]),
+    });
+  }
+  return opened.sandbox;
+}
+
+async function count(sandbox: Sandbox, tenant: TenantId): Promise<unknown> {
+  const [payload] = payloadsOf(await sandbox.submit(tenant, ingestJob('{}')));
+  return (payload as { calls: number }).calls;
+}
+
+const asks: Job = {
+  kind: 'invoke',
+  provider: 'guest',
+  operation: 'publish',
+  input: '[{"event_type":"asked.once","payload":1}]',
+};
+const OK: EffectAnswer = { kind: 'ok', output: 'null' };
+
+describe('past the cells that may live', () => {
+  test('the idle one that was used least recently gives way, and no other', async () => {
+    const sandbox = start({ maxLiveCells: 3 }, [alpha, beta, gamma, delta], []);
+    for (const tenant of [alpha, beta, gamma]) expect(await count(sandbox, tenant)).toBe(1);
+    // The oldest, but not the one that was used least recently.
+    expect(await count(sandbox, alpha)).toBe(2);
+    expect(await count(sandbox, delta)).toBe(1);
+    expect(await count(sandbox, alpha)).toBe(3);
+    expect(await count(sandbox, gamma)).toBe(2);
+    expect(sandbox.counts().cells).toBe(3);
+    expect(await count(sandbox, beta)).toBe(1);
+    // Delta was the next.
+    expect(await count(sandbox, alpha)).toBe(4);
+    expect(await count(sandbox, gamma)).toBe(3);
+    expect(opened?.losses).toEqual([]);
+  });
+
+  test('one whose call waits stays, however long ago it was used, and gives its answer', async () => {
+    const sandbox = start({ maxLiveCells: 2 }, [beta, gamma], [alpha]);
+    const call = sandbox.submit(alpha, asks);
+    await expect.poll(() => waiting.length).toBe(1);
+    // Each of them takes the place of the other.
+    for (let turns = 0; turns < 3; turns += 1) {
+      expect(await count(sandbox, beta)).toBe(1);
+      expect(await count(sandbox, gamma)).toBe(1);
+    }
+    waiting[0]?.(OK);
+    expect(await call).toEqual({ kind: 'output', output: 'null' });
+  });
+
+  test('a tenant that finds all of them at work is told to come back, loses nothing, and is served then', async () => {
+    const sandbox = start({ maxLiveCells: 2 }, [gamma], [alpha, beta]);
+    const calls = [sandbox.submit(alpha, asks), sandbox.submit(beta, asks)];
+    await expect.poll(() => waiting.length).toBe(2);
+    for (const ask of [() => sandbox.submit(gamma, ingestJob('{}')), () => sandbox.prepare(gamma)]) {
+      expect(ask).toThrow(
+        expect.objectContaining({
+          code: 'cell_busy',
+          status: 429,
+          retryable: true,
+          message: expect.stringMatching(/All 2 cells are at work/),
+        }),
+      );
+    }
+    // Those that are at work are served as ever.
+    const more = sandbox.submit(alpha, asks);
+    await expect.poll(() => waiting.length).toBe(3);
+    for (const answer of waiting) answer(OK);
+    expect(await Promise.all([...calls, more])).toHaveLength(3);
+    expect(await count(sandbox, gamma)).toBe(1);
+    expect(opened?.losses).toEqual([]);
+  });
+});
+
+test('a tenant has a thousand calls under way, the next is refused, and another tenant notices nothing', async () => {
+  const sandbox = start({}, [beta], [alpha]);
+  const calls = Array.from({ length: 1000 }, () => sandbox.submit(alpha, asks));
+  expect(() => sandbox.submit(alpha, asks)).toThrow(
+    expect.objectContaining({
+      code: 'cell_busy',
+      status: 429,
+      message: expect.stringMatching(/1000 calls of tenant alpha wait already/),
+    }),
+  );
+  expect(await count(sandbox, beta)).toBe(1);
+  for (let answered = 0; answered < 1000; ) {
+    await expect.poll(() => waiting.length).toBeGreaterThan(answered);
+    for (; answered < waiting.length; answered += 1) waiting[answered]?.(OK);
+  }
+  expect(new Set((await Promise.all(calls)).map(({ kind }) => kind))).toEqual(new Set(['output']));
+  // Room for the next.
+  const next = sandbox.submit(alpha, asks);
+  await expect.poll(() => waiting.length).toBe(1001);
+  waiting[1000]?.(OK);
+  expect(await next).toMatchObject({ kind: 'output' });
+});
+
+describe('the modules of a cell host', () => {
+  test('are sent to it once, under their digest, for all tenants that use them', async () => {
+    const sent: string[] = [];
+    const startCellHost = () => {
+      const child = fork(entryUrl('cell-host'), [], LOCKED_DOWN);
+      const send = child.send.bind(child);
+      return Object.assign(child, {
+        send: (batch: HostMessage[], done: () => void) => {
+          for (const message of batch) if (message.kind === 'module') sent.push(message.digest);
+          return send(batch, done);
+        },
+      });
+    };
+    const sandbox = start({ startCellHost, maxLiveCells: 3 }, [alpha, beta, gamma, delta], []);
+    for (const tenant of [alpha, beta, gamma, delta]) expect(await count(sandbox, tenant)).toBe(1);
+    expect(sandbox.counts()).toEqual({ cells: 3, hosts: 1 });
+    expect(sent.toSorted()).toEqual(['guest', 'script']);
+  });
+
+  test('are gone from its supervisor when they are forgotten, while the cells that have them work on', async () => {
+    const reports = new Map<number, CellReport[]>();
+    const host = new CellHostProcess({
+      onBatch: (_, batch) => {
+        for (const message of batch) {
+          if (message.kind !== 'cell') continue;
+          reports.set(message.cell, [...(reports.get(message.cell) ?? []), ...message.messages]);
+        }
+      },
+      onLost: () => undefined,
+    });
+    const { spec, modules } = assemblyScriptTenant(alpha, counting);
+    const open = async (cell: number): Promise<unknown> => {
+      host.control({ kind: 'open', cell, spec });
+      const opened = () => reports.get(cell)?.find(({ kind }) => kind === 'opened');
+      await expect.poll(opened).toBeDefined();
+      return opened();
+    };
+    host.retain(modules);
+    expect(await open(1)).toEqual({ kind: 'opened', problems: [] });
+    host.control({ kind: 'forget', digests: ['guest'] });
+    expect(await open(2)).toMatchObject({
+      problems: [{ code: 'plugin_invalid', message: expect.stringMatching(/did not reach the cell/) }],
+    });
+    host.send(1, { kind: 'job', id: 1, job: ingestJob('{}') });
+    await expect
+      .poll(() => reports.get(1)?.at(-1))
+      .toMatchObject({ kind: 'job_done', result: { kind: 'events' } });
+    await host.stop();
+  });
+});
