@@ -84,6 +84,9 @@ export const ERROR_CODES = facts({
 
   // bus
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },
+  dead_letter_unknown: { blame: 'operator', retryable: false, status: 404 },
+  run_unknown: { blame: 'operator', retryable: false, status: 404 },
+  bus_missing: { blame: 'operator', retryable: false, status: 500 },
   bus_locked: { blame: 'operator', retryable: false, status: 500 },
   bus_schema_newer: { blame: 'operator', retryable: false, status: 500 },
   bus_corrupt: { blame: 'operator', retryable: false, status: 500 },
@@ -119,6 +122,7 @@ export const ERROR_CODES = facts({
   control_socket_unusable: { blame: 'operator', retryable: false, status: 500 },
   control_version_unknown: { blame: 'operator', retryable: false, status: 500 },
   control_message_invalid: { blame: 'operator', retryable: false, status: 400 },
+  record_too_large: { blame: 'operator', retryable: false, status: 500 },
   control_connection_lost: { blame: 'host', retryable: true, status: 503 },
 
   // observe

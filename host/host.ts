@@ -9,6 +9,7 @@ import { StateCapability } from './capability/state.ts';
 import { TimersCapability } from './capability/timers.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
+import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
@@ -142,6 +143,7 @@ async function assemble(
     bus,
     cells,
     random: Math.random,
+    now: Date.now,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
     onEventDone: (tenant, eventId, reason) => {
@@ -214,6 +216,7 @@ async function assemble(
       status: () => ({ url: ingress.url, ...statusOf(describe(), sandbox.counts()) }),
       quarantined: () => sandbox.quarantine.list().map(quarantineEntry),
       release: (tenant, source) => sandbox.quarantine.release(tenant as TenantId, source),
+      records: operatorRecords(bus, (tenant) => flowDigests(byId.get(tenant)?.flows ?? [])),
     },
     async stop(graceMs) {
       scheduler.stop();

@@ -35,7 +35,7 @@ export interface DeadLetters {
    * Refused as `superseded` where a later event of the same id was stored: their runs would be the same.
    * @throws GtpackError `bus_unavailable`
    */
-  replay(letter: LetterRef, options: { readonly fromStart: boolean }): Promise<ReplayOutcome>;
+  replay(letter: LetterRef, options: { readonly fromStart: boolean }): Promise<Replay>;
 
   /**
    * Forgets a dead letter and the journals of its runs, but for those that a later event of the same id goes on with.
@@ -45,8 +45,11 @@ export interface DeadLetters {
   drop(letter: LetterRef): Promise<boolean>;
 }
 
-/** `gone`: no such dead letter (any more). */
-export type ReplayOutcome = 'replayed' | 'gone' | 'superseded';
+export type Replay =
+  /** With the runs as they were at the event's death. */
+  | { readonly outcome: 'replayed'; readonly runs: readonly DeadRun[] }
+  /** `gone`: no such dead letter (any more). */
+  | { readonly outcome: 'gone' | 'superseded' };
 
 /** Names a dead letter: an id alone may have died more than once. */
 export interface LetterRef {

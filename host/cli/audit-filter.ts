@@ -85,7 +85,8 @@ function entryOf(line: string): AuditEntry | 'unreadable' {
   return { kind: 'dropped', time: dropped.data.time, count: dropped.data.dropped };
 }
 
-function instantOf(text: string, now: number): number {
+/** @param now milliseconds since the Unix epoch @throws GtpackError `option_invalid` */
+export function instantOf(text: string, now: number): number {
   const durationMs = parseDurationMs(text);
   if (durationMs !== undefined) return now - durationMs;
   const instant = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
@@ -93,7 +94,8 @@ function instantOf(text: string, now: number): number {
   throw invalid('--since', 'a duration such as 90s or 2h, or an instant such as 2026-01-31T12:00:00Z', text);
 }
 
-function limitOf(text: string): number {
+/** @throws GtpackError `option_invalid` */
+export function limitOf(text: string): number {
   const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw invalid('--limit', `a whole number from 1 to ${MAX_LIMIT}`, text);

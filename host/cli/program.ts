@@ -11,6 +11,7 @@ import { tail } from './command/tail.ts';
 import { up } from './command/up.ts';
 import { errorJson, noteError, printJson } from './output.ts';
 import { addPackCommands } from './pack-commands.ts';
+import { addRecordCommands } from './record-commands.ts';
 import { hostRooms, type Rooms } from './rooms.ts';
 import { type CliWorld, stopped, stoppedStatus } from './world.ts';
 
@@ -175,6 +176,7 @@ async function commandLine(
     .action((tenant: string, source: string, { bundle, json }: BundleOption & JsonOption) => {
       once(json === true, () => quarantineRelease(world, tenant, source, { bundle, json: json === true }));
     });
+  addRecordCommands(program, world, once);
   addPackCommands(program, { world, rooms, once });
   return program;
 }

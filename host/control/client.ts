@@ -4,6 +4,7 @@ import type { Receipt } from '../bus/bus.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { LineSplitter } from './lines.ts';
 import { CONTROL_VERSION, type ControlRequest, itemOf, MAX_REPLY_BYTES, parseReply } from './protocol.ts';
+import { type OperatorRecords, remoteRecords } from './records.ts';
 import { dialledPath } from './socket-path.ts';
 
 /** One JSON text of a tail: an event, a result, a dead letter, or how many were dropped. */
@@ -11,6 +12,7 @@ export type TailLine = string;
 
 /** A connection to a running host. One request at a time. */
 export interface ControlClient {
+  readonly records: OperatorRecords;
   status(): Promise<unknown>;
   quarantined(): Promise<unknown>;
   release(tenant: string, source: string): Promise<unknown>;
@@ -50,6 +52,7 @@ export async function connectControl(bundleDir: string): Promise<ControlClient> 
     return parseReply(line);
   };
   return {
+    records: remoteRecords((request) => ask({ v: CONTROL_VERSION, ...request } as ControlRequest)),
     status: () => ask({ v: CONTROL_VERSION, op: 'status' }),
     quarantined: () => ask({ v: CONTROL_VERSION, op: 'quarantined' }),
     release: (tenant, source) => ask({ v: CONTROL_VERSION, op: 'release', tenant, source }),

@@ -6,13 +6,16 @@ import {
   type ControlRequest,
   errorReply,
   goodReply,
+  MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   parseRequest,
 } from './protocol.ts';
+import { answerRecords } from './records.ts';
 import { TailFeed } from './tail-feed.ts';
 
 /** Requests of one client that wait for their turn. */
 const MAX_WAITING_REQUESTS = 64;
+const ENVELOPE_BYTES = 1024;
 
 /** Serves one client until it leaves: its requests one after the other, in order. */
 export function serveConnection(socket: Socket, host: ControlHost): void {
@@ -91,7 +94,24 @@ async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: C
       return JSON.stringify(host.release(request.tenant, request.source));
     case 'emit':
       return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
+    case 'dlq_list':
+    case 'dlq_show':
+    case 'dlq_replay':
+    case 'dlq_drop':
+    case 'runs_list':
+    case 'runs_show':
+      return fitting(JSON.stringify(await answerRecords(request, host.records)));
   }
+}
+
+/** @throws GtpackError `record_too_large` */
+function fitting(json: string): string {
+  if (Buffer.byteLength(json) <= MAX_REPLY_BYTES - ENVELOPE_BYTES) return json;
+  throw new GtpackError(
+    'record_too_large',
+    `What was asked for takes more than ${MAX_REPLY_BYTES} bytes, the most that the control socket carries.`,
+    { cure: 'Stop the host and ask again: the command then reads the store itself.' },
+  );
 }
 
 function asControlError(error: unknown): GtpackError {

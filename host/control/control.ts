@@ -2,6 +2,7 @@
  * The control socket: how commands on this machine speak to a running host. Siblings:
  *
  * - `protocol.ts`    the messages, both ways
+ * - `records.ts`     the messages about dead letters and runs
  * - `lines.ts`       bytes to lines, bounded
  * - `socket-path.ts` where the socket lies
  * - `server.ts`      the host's end
@@ -18,5 +19,11 @@
  */
 export { type ControlClient, connectControl, type TailLine } from './client.ts';
 export type { ControlHost } from './protocol.ts';
+export {
+  type ChangedFlow,
+  type LetterReplay,
+  MAX_LETTERS,
+  type OperatorRecords,
+} from './records.ts';
 export { assertNoHost, type ControlServer, openControl } from './server.ts';
 export { CONTROL_SOCKET } from './socket-path.ts';

@@ -4,6 +4,7 @@ import { type ErrorCode, GtpackError, type Problem } from '../errors.ts';
 import type { JsonObject } from '../event/json.ts';
 import type { EnvName } from '../event/names.ts';
 import { closedObject } from '../yaml.ts';
+import { type OperatorRecords, recordRequests } from './records.ts';
 
 /**
  * The wire: lines of JSON, ended by a line feed. A client sends requests; the host answers each with one reply, and
@@ -11,7 +12,7 @@ import { closedObject } from '../yaml.ts';
  *
  * `{"v":1,"op":"status"}`, `{"v":1,"op":"emit","tenant":"demo","type":"a.b","payload":"{…}"}`,
  * `{"v":1,"op":"tail","tenant":"demo"}`, `{"v":1,"op":"quarantined"}`,
- * `{"v":1,"op":"release","tenant":"demo","source":"events-webhook"}`
+ * `{"v":1,"op":"release","tenant":"demo","source":"events-webhook"}`, and the `dlq_…` and `runs_…` of `records.ts`
  * → `{"v":1,"ok":…}` or `{"v":1,"error":{code,message,…}}`, then `{"v":1,"item":…}`
  */
 export const CONTROL_VERSION = 1;
@@ -38,6 +39,7 @@ export interface ControlHost {
   quarantined(): JsonObject[];
   /** Lets one of them go. @returns whether it was held */
   release(tenant: string, source: string): boolean;
+  readonly records: OperatorRecords;
 }
 
 const version = z.literal(CONTROL_VERSION);
@@ -58,6 +60,12 @@ const requestSchema = z.discriminatedUnion('op', [
     payload: z.string(),
   }),
   closedObject({ v: version, op: z.literal('tail'), tenant: z.string().max(1000).optional() }),
+  closedObject({ v: version, ...recordRequests[0] }),
+  closedObject({ v: version, ...recordRequests[1] }),
+  closedObject({ v: version, ...recordRequests[2] }),
+  closedObject({ v: version, ...recordRequests[3] }),
+  closedObject({ v: version, ...recordRequests[4] }),
+  closedObject({ v: version, ...recordRequests[5] }),
 ]);
 
 export type ControlRequest = z.infer<typeof requestSchema>;

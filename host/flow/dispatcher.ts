@@ -2,7 +2,7 @@ import type { Bus, Consumer, Delivery, JournalEntry, RunRecord, Settlement } fro
 import { ERROR_CODES, errorMessage, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, RunError, RunOrder } from '../sandbox/protocol.ts';
-
+import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
 import { decide, type RunResult, runRecord } from './settle.ts';
@@ -18,6 +18,8 @@ export interface DispatcherOptions {
   readonly cells: CellSubmit;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
   /** A settlement that was not stored; its event comes again at the next start. */
   readonly onSettleError: (tenant: TenantId, error: unknown) => void;
   /**
@@ -40,15 +42,17 @@ interface Pending {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #tenants = new Map<TenantId, TenantDispatch>();
+  readonly #alerts: DeadLetterAlerts;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#alerts = new DeadLetterAlerts(options.now);
   }
 
   /** Begins to consume a tenant's events. */
   async open(tenant: TenantId, flows: readonly Flow[]): Promise<void> {
     if (this.#tenants.has(tenant)) throw new Error(`The tenant ${tenant} is open already.`);
-    const dispatch = new TenantDispatch(tenant, flows, this.#options);
+    const dispatch = new TenantDispatch(tenant, flows, this.#options, this.#alerts);
     this.#tenants.set(tenant, dispatch);
     try {
       await dispatch.start();
@@ -95,6 +99,7 @@ class Deadline {
 class TenantDispatch {
   readonly #tenant: TenantId;
   readonly #options: DispatcherOptions;
+  readonly #alerts: DeadLetterAlerts;
   readonly #matcher: FlowMatcher;
   readonly #consumer = Promise.withResolvers<Consumer>();
   readonly #inFlight = new Set<Promise<void>>();
@@ -102,8 +107,14 @@ class TenantDispatch {
   readonly #spared = new Map<number, number>();
   #abandoned = false;
 
-  constructor(tenant: TenantId, flows: readonly Flow[], options: DispatcherOptions) {
+  constructor(
+    tenant: TenantId,
+    flows: readonly Flow[],
+    options: DispatcherOptions,
+    alerts: DeadLetterAlerts,
+  ) {
     this.#tenant = tenant;
+    this.#alerts = alerts;
     this.#options = options;
     this.#matcher = new FlowMatcher(flows);
   }
@@ -180,8 +191,12 @@ class TenantDispatch {
       case 'nak':
         if (decision.spared) this.#spared.set(sequence, spared + 1);
         return { kind: 'nak', delivery, delayMs: decision.delayMs };
-      case 'dead':
-        return { kind: 'dead', delivery, reason: decision.reason, runs };
+      case 'dead': {
+        const { reason } = decision;
+        const failed = results.find(({ status }) => status === 'error');
+        const alert = this.#alerts.of(delivery, reason, failed?.flow ?? null);
+        return { kind: 'dead', delivery, reason, runs, ...(alert === undefined ? {} : { alert }) };
+      }
     }
   }
 

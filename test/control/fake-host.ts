@@ -1,14 +1,29 @@
 import type { TapListener, TappedMessage } from '../../host/bus/bus.ts';
-import type { ControlHost } from '../../host/control/control.ts';
+import type { ControlHost, OperatorRecords } from '../../host/control/control.ts';
 import { GtpackError } from '../../host/errors.ts';
 import { parseEnvName, parseEventType, parseTenantId } from '../../host/event/names.ts';
+
+const NO_RECORDS: OperatorRecords = {
+  letters: async () => ({ items: [], next: null }),
+  letter: async () => null,
+  replay: async (letters) => letters.map(() => ({ outcome: 'gone', changed: null })),
+  drop: async (letters) => letters.map(() => false),
+  runs: async () => ({ items: [], next: null }),
+  run: async () => null,
+};
 
 /** A host in memory. */
 export class FakeHost implements ControlHost {
   readonly env = parseEnvName('dev');
   readonly listeners = new Set<TapListener>();
   readonly emitted: unknown[] = [];
+  readonly records: OperatorRecords;
   onTap: () => void = () => {};
+
+  /** @param records what it has of dead letters and runs; nothing unless told */
+  constructor(records: OperatorRecords = NO_RECORDS) {
+    this.records = records;
+  }
 
   tap(listener: TapListener): () => void {
     this.listeners.add(listener);

@@ -128,7 +128,7 @@ describe('commands', () => {
       usage.replace(/ [[<].*$/, '').replace('gtpack ', ''),
     );
     const named = [
-      ...readme.matchAll(/(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect|sign|verify|list|release))?)/g),
+      ...readme.matchAll(/(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect|sign|verify|list|release|show|replay|drop))?)/g),
     ].map(([, name = '']) => name);
     expect(sorted(named).filter((name) => !known.includes(name) && name !== 'help')).toEqual([]);
   });

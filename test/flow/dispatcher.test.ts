@@ -147,6 +147,7 @@ async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
     bus,
     cells,
     random: () => 0.5,
+    now: () => 1_700_000_000_000,
     onSettleError: (_, error) => errors.push(error),
   });
   await dispatcher.open(tenant, flows);

@@ -18,7 +18,9 @@ import type { OperationOf, Replayed } from './wire.ts';
 /** Bounds of one page, so that no commit waits long behind it: rows looked at, items given, text that they hold. */
 const MAX_ROWS = 500;
 const MAX_ITEMS = 100;
-const MAX_BYTES = 4 * 1024 * 1024;
+/** Every character of a reason may take six in JSON. */
+const MAX_REASON_BYTES = 512 * 1024;
+const MAX_RUN_BYTES = 4 * 1024 * 1024;
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -59,6 +61,7 @@ export class RecordTables {
       ...values,
     );
     return page(query, rows, {
+      maxBytes: MAX_REASON_BYTES,
       cursor: (row) => `${row.died_at}.${row.sequence}`,
       wanted: (row) => query.type === undefined || row.type === query.type,
       item: (row) => this.#letterHead(row),
@@ -90,7 +93,8 @@ export class RecordTables {
     if (row === undefined) return { outcome: 'gone' };
     const id = row.id as string;
     if (this.#hasLater(letter, id)) return { outcome: 'superseded' };
-    for (const { runId } of this.#deadRuns(letter)) {
+    const runs = this.#deadRuns(letter);
+    for (const { runId } of runs) {
       if (fromStart) this.#run('DELETE FROM journal WHERE run_id = ?', runId);
       // Retention goes by the age of an entry, and the oldest event that is not settled: which may now be this one.
       else this.#run('UPDATE journal SET recorded_at = ? WHERE run_id = ?', now, runId);
@@ -99,7 +103,7 @@ export class RecordTables {
     this.#run('DELETE FROM events WHERE sequence = ?', position);
     const message = { id, type: row.type as EventType, json: row.event_json as string };
     const event = row.schedule === null ? message : { ...message, schedule: row.schedule as string };
-    return { outcome: 'replayed', event, sequence: store({ tenant, ...event }, !fromStart) };
+    return { outcome: 'replayed', runs, event, sequence: store({ tenant, ...event }, !fromStart) };
   }
 
   drop(letter: LetterRef): boolean {
@@ -176,6 +180,7 @@ export class RecordTables {
       ...(after === undefined ? [] : cursorOf(after, 1)),
     );
     return page(query, rows, {
+      maxBytes: MAX_RUN_BYTES,
       cursor: (row) => String(row.number),
       wanted: ({ flow, status, event_id }) =>
         (query.flow === undefined || flow === query.flow) &&
@@ -235,6 +240,7 @@ export class RecordTables {
 }
 
 interface PageParts<T> {
+  readonly maxBytes: number;
   readonly cursor: (row: Row) => string;
   readonly wanted: (row: Row) => boolean;
   readonly item: (row: Row) => T;
@@ -244,14 +250,14 @@ interface PageParts<T> {
 function page<T>(
   { limit }: PageQuery,
   rows: readonly Row[],
-  { cursor, wanted, item }: PageParts<T>,
+  { maxBytes, cursor, wanted, item }: PageParts<T>,
 ): Page<T> {
   const items: T[] = [];
   const max = Math.min(limit, MAX_ITEMS);
   let bytes = 0;
   let looked: Row | undefined;
   for (const row of rows) {
-    if (items.length === max || bytes > MAX_BYTES) break;
+    if (items.length === max || bytes > maxBytes) break;
     looked = row;
     if (!wanted(row)) continue;
     bytes += row.bytes as number;

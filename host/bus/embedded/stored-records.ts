@@ -8,7 +8,7 @@ import type {
   LetterQuery,
   LetterRef,
   Page,
-  ReplayOutcome,
+  Replay,
   RunQuery,
 } from '../records.ts';
 import { request } from './request.ts';
@@ -41,13 +41,14 @@ export class StoredLetters implements DeadLetters {
   async replay(
     { tenant, position }: LetterRef,
     { fromStart }: { readonly fromStart: boolean },
-  ): Promise<ReplayOutcome> {
+  ): Promise<Replay> {
     const letter = { tenant, position };
     const operation: OperationOf<'letter_replay'> = { kind: 'letter_replay', letter, fromStart };
-    const { outcome } = await request<'letter_replay'>(this.#store, operation, 0, (replayed) => {
-      if (replayed.outcome === 'replayed') this.#changes.replayed(letter, replayed, fromStart);
+    const replayed = await request<'letter_replay'>(this.#store, operation, 0, (done) => {
+      if (done.outcome === 'replayed') this.#changes.replayed(letter, done, fromStart);
     });
-    return outcome;
+    if (replayed.outcome !== 'replayed') return replayed;
+    return { outcome: 'replayed', runs: replayed.runs };
   }
 
   drop({ tenant, position }: LetterRef): Promise<boolean> {

@@ -5,6 +5,7 @@ import type { Owner } from '../owner.ts';
 import type {
   DeadLetter,
   DeadLetterHead,
+  DeadRun,
   FinishedRun,
   FinishedRunHead,
   LetterQuery,
@@ -171,7 +172,12 @@ export interface Results {
 }
 
 export type Replayed =
-  | { readonly outcome: 'replayed'; readonly event: EventMessage; readonly sequence: number }
+  | {
+      readonly outcome: 'replayed';
+      readonly runs: readonly DeadRun[];
+      readonly event: EventMessage;
+      readonly sequence: number;
+    }
   | { readonly outcome: 'gone' | 'superseded' };
 
 export interface Pulled {
