@@ -103,6 +103,17 @@ describe('a provider in AssemblyScript and its twin in TypeScript answer alike',
     );
   });
 
+  test('the scheme that the host checked the request by', () => {
+    const event = { event_type: 'order.created', payload: 1 };
+    const headers = { verified: 'forged' };
+    expectBoth(
+      ok({ events: [{ ...event, metadata: { verified: 'git"hub' } }] }),
+      'ingest',
+      request({ body: '1', headers, verified: 'git"hub' }),
+    );
+    expectBoth(ok({ events: [event] }), 'ingest', request({ body: '1', headers }));
+  });
+
   test.each(['', '{', 'nope', '[1,]', "{'a':1}"])('a body that is not JSON: %j', (body) => {
     expectBoth(problem('json_invalid', 'The body is not JSON.'), 'ingest', request({ body }));
   });

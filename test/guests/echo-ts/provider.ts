@@ -10,6 +10,7 @@ export const { ingest, tick, handle, invoke } = defineProvider({
           ...(request.headers['idempotency-key'] !== undefined && {
             idempotency_key: request.headers['idempotency-key'],
           }),
+          ...(request.verified !== null && { metadata: { verified: request.verified } }),
           payload: jsonBody(request.body_encoding === 'utf8' ? request.body : ''),
         },
       ],

@@ -11,6 +11,7 @@ import {
   outcome,
   parseDecimal,
   problem,
+  quote,
   textField,
 } from "gtpack";
 
@@ -21,6 +22,8 @@ export function ingest(text: string): string {
   const event = new EventDraft(body);
   event.eventType = request.eventType;
   event.idempotencyKey = request.header("idempotency-key");
+  const verified = request.verified;
+  if (verified !== null) event.metadata = '{"verified":' + quote(verified) + "}";
   return outcome([event]);
 }
 
