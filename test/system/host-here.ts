@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import type { Bundle } from '../../host/bundle/bundle.ts';
 import { loadBundle } from '../../host/bundle/load.ts';
+import type { Environment } from '../../host/bundle/read-secrets.ts';
 import { startHost } from '../../host/host.ts';
 import type { HostLogLine, RunningHost } from '../../host/running-host.ts';
 import { BusLog } from './bus-log.ts';
@@ -18,11 +19,12 @@ export interface HostHere {
 /**
  * Starts the bundle of a folder. It is stopped at the end of the test at the latest.
  * @param port instead of the bundle's
+ * @param environment for the bundle's secrets, none of which are read without it
  */
-export async function startHere(folder: string, port?: string): Promise<HostHere> {
+export async function startHere(folder: string, port?: string, environment?: Environment): Promise<HostHere> {
   const lines: HostLogLine[] = [];
   const bus = new BusLog();
-  const loaded = await loadBundle(folder);
+  const loaded = await loadBundle(folder, environment);
   const bundle: Bundle =
     port === undefined ? loaded : { ...loaded, http: { ...loaded.http, port: Number(port) } };
   const host = await startHost(bundle, { log: (line) => lines.push(line) });
