@@ -161,6 +161,7 @@ export const ERROR_CODES = facts({
   flow_too_many_steps: { blame: 'pack', retryable: false, status: 500 },
   flow_too_many_effects: { blame: 'pack', retryable: false, status: 500 },
   flow_effect_timeout: { blame: 'vendor', retryable: true, status: 504 },
+  flow_node_timeout: { blame: 'vendor', retryable: true, status: 504 },
   http_status_unexpected: { blame: 'vendor', retryable: false, status: 502 },
   flow_failed: { blame: 'pack', retryable: false, status: 500 },
   flow_outputs_too_large: { blame: 'pack', retryable: false, status: 500 },

@@ -19,6 +19,11 @@ if (collectGarbage === undefined) throw new Error('A cell needs --expose-gc.');
 
 const clocks: CellClocks = {
   now: Date.now,
+  after: (ms, due) => {
+    const timer = setTimeout(due, ms);
+    return () => clearTimeout(timer);
+  },
+  random: Math.random,
   cpuMs: () => {
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1000;

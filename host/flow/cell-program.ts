@@ -15,8 +15,8 @@ export interface FlowProgramSpec {
   readonly scriptModule: string;
 }
 
-/** The clocks of the cell's thread; see FlowHost. */
-export type CellClocks = Pick<FlowHost, 'now' | 'cpuMs'>;
+/** The clocks of the cell's thread, and its chance; see FlowHost. */
+export type CellClocks = Pick<FlowHost, 'now' | 'cpuMs' | 'after' | 'random'>;
 
 /**
  * Making the script engine holds the thread for 30 ms and more. What wakes a cell is a webhook or a tick, which a plugin

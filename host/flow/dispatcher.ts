@@ -5,7 +5,7 @@ import type { Job, JobResult, RunError, RunOrder } from '../sandbox/protocol.ts'
 import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
-import { decide, type RunResult, runRecord } from './settle.ts';
+import { decide, isFinished, type RunResult, runRecord } from './settle.ts';
 
 /** Where runs go; the sandbox. */
 export interface CellSubmit {
@@ -174,8 +174,8 @@ class TenantDispatch {
   async #process(pending: Pending, journals: Promise<Journals> | undefined): Promise<void> {
     const { delivery } = pending;
     const results = await this.#run(pending, journals);
-    const runs = results.map((result, at) =>
-      runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? ''),
+    const runs = results.flatMap((result, at) =>
+      isFinished(result) ? [runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? '')] : [],
     );
     await this.#settle(this.#settlement(delivery, results, runs));
   }

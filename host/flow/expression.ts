@@ -15,7 +15,7 @@ export interface ExpressionNames {
 }
 
 /** Names that are always in scope. */
-export const SCOPE_NAMES = ['event', 'headers', 'input', 'steps'] as const;
+export const SCOPE_NAMES = ['event', 'headers', 'input', 'steps', 'error'] as const;
 
 const MAX_EXPRESSION_CHARACTERS = 4096;
 

@@ -22,10 +22,10 @@ export const LATER_TYPES: ReadonlySet<string> = new Set([
   'component',
 ]);
 
-/** Keys of the language that this version does not heed yet; ignoring them would change what a flow does. */
-export const LATER_NODE_KEYS = ['retry', 'timeout', 'on_error'] as const;
+/** Keys of triggers that this version does not heed yet; ignoring them would change what a flow does. */
 export const LATER_TRIGGER_KEYS = ['catch_up', 'overlap', 'jitter', 'when'] as const;
 
+const HOUR_MS = 60 * 60_000;
 const MAX_NODES = 1000;
 const MAX_TRIGGERS = 100;
 const MAX_INTERVAL_SECONDS = 366 * 24 * 3600;
@@ -87,6 +87,17 @@ export const nodeShape = closedObject({
   to: target.optional(),
   when: code.optional(),
   output: outputName.optional(),
+  retry: closedObject({
+    attempts: z
+      .number()
+      .int('A whole number was expected.')
+      .min(2, 'At least 2 were expected: the first try counts.')
+      .max(20, 'At most 20 are allowed.'),
+    backoff: duration(1, HOUR_MS).optional(),
+    max_backoff: duration(1, 24 * HOUR_MS).optional(),
+  }).optional(),
+  timeout: duration(1, 24 * HOUR_MS).optional(),
+  on_error: target.optional(),
 });
 
 const branchCondition = closedObject({

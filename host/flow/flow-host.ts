@@ -19,6 +19,10 @@ export interface FlowHost {
   log(source: string, level: LogLevel, message: string): void;
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Calls `due` after `ms` milliseconds. @returns the function that prevents it */
+  after(ms: number, due: () => void): () => void;
+  /** From 0 up to, not including, 1. */
+  random(): number;
   /** CPU time that this thread has used, in milliseconds; on a busy machine an innocent script takes long by the wall. */
   cpuMs(): number;
   /**

@@ -4,7 +4,9 @@ import type { Json, JsonObject } from '../event/json.ts';
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
  * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
  * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
- * Cell: `executor.ts` runs a flow; `node/` holds a file per node type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
+ * Cell: `executor.ts` runs flows; a run (`run.ts`) is one or more strands (`strand.ts`) of nodes, which share its journal and
+ * bounds (`run-state.ts`); `attempt.ts` is one try of a node, `retry.ts` says when the next one comes, and `run-failure.ts` what
+ * ends a strand; `node/` holds a file per node type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
  * into it and back.
  *
  * Invariants:
@@ -41,8 +43,22 @@ interface NodeOf<Type extends string, Config> {
   readonly when?: string;
   /** Name of the output in the scope of later nodes. */
   readonly output?: string;
+  readonly retry?: Retry;
+  /** Wall clock of one try. */
+  readonly timeoutMs?: number;
+  /** Target where the node has failed for good; `continue`, unless a node has that id, for the node's own next. */
+  readonly onError?: string;
   /** Place in the file, 1-based. */
   readonly line: number;
+}
+
+/** What is tried again where it may go well another time. */
+export interface Retry {
+  /** Tries in all; at least 2. */
+  readonly attempts: number;
+  /** The longest wait before the second try; doubled each time. */
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
 }
 
 export type ScriptNode = NodeOf<
@@ -169,6 +185,9 @@ export function outputNamesOf(nodes: readonly Named[]): string[] {
 
 /** Targets that end the run, unless a node has that id. */
 export const RESERVED_TARGETS = ['respond', 'end'] as const;
+
+/** Of `on_error`: goes on as if the node had passed its input on, unless a node has that id. */
+export const CONTINUE = 'continue';
 
 export type Trigger =
   | {

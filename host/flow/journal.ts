@@ -1,85 +1,152 @@
 import { GtpackError } from '../errors.ts';
 
+/** A try that was not the last one. */
+export interface FailedTry {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** The outcome of one node, as it is recorded. */
 export interface NodeOutcome {
   readonly node: string;
-  readonly status: 'ok' | 'error' | 'skipped';
-  /** The node that follows; null where the run ends. */
+  /**
+   * `caught`: it failed, and its `on_error` said how to go on. `retrying`: it failed and is tried again. `running`: it
+   * has begun, and something inside of it is put off. The last two give way to what becomes of the node.
+   */
+  readonly status: 'ok' | 'error' | 'skipped' | 'caught' | 'retrying' | 'running';
+  /** The strand of the run that it is in; absent in the main one. */
+  readonly at?: string;
+  /** The node that follows; null where the strand ends. */
   readonly next: string | null;
   /** JSON text; absent where the node passes its input on. */
   readonly output?: string;
-  readonly error?: { readonly code: string; readonly message: string };
-  /** How many it had; absent where it had none. */
+  readonly error?: NodeError;
+  /** How many it had, failed tries included; absent where it had none. */
   readonly effects?: number;
+  /** In order; absent where its first try was its last. */
+  readonly tries?: readonly FailedTry[];
+  /** Of `retrying`: not before; of `running`: when it began. Milliseconds since the Unix epoch. */
+  readonly due?: number;
+  readonly since?: number;
+  /** How often the run was put off for it. */
+  readonly waits?: number;
+  /** It has answered the waiting webhook. */
+  readonly answers?: boolean;
   readonly ms: number;
   /** What an operator should know of an outcome that went well, such as a key that was missing. */
   readonly notes?: readonly string[];
 }
 
-/** The outcomes of a run in order (invariant F2). The place of one is its ordinal. */
+export interface NodeError {
+  readonly code: string;
+  readonly message: string;
+  readonly node?: string | null;
+  readonly retryable?: boolean;
+}
+
+/** An outcome that an earlier delivery recorded, and its place. */
+export type RecordedOutcome = NodeOutcome & { readonly ordinal: number };
+
+/** An entry as the bus stores it. */
+export interface PlacedEntry {
+  readonly ordinal: number;
+  readonly entry: string;
+}
+
+/**
+ * The outcomes of a run (invariant F2), all strands together, in the order in which they began to be written. Each entry
+ * says its own place, since of strands that went on at the same time some may have been recorded and others not.
+ */
 export class Journal {
-  readonly #entries: string[];
-  #recorded: number;
+  readonly #entries = new Map<number, string>();
+  readonly #recorded: readonly RecordedOutcome[];
+  #next = 0;
 
-  /** @param entries what earlier deliveries recorded */
+  /**
+   * @param entries what earlier deliveries recorded, in order
+   * @throws GtpackError `journal_invalid`
+   */
   constructor(entries: readonly string[]) {
-    this.#entries = [...entries];
-    this.#recorded = entries.length;
+    this.#recorded = entries.map((entry) => {
+      const outcome = readOutcome(entry);
+      const ordinal = outcome.ordinal ?? this.#next;
+      this.#entries.set(ordinal, entry);
+      this.#next = Math.max(this.#next, ordinal + 1);
+      return { ...outcome, ordinal };
+    });
   }
 
+  /** How many outcomes there are. */
   get length(): number {
-    return this.#entries.length;
+    return this.#entries.size;
   }
 
-  add(outcome: NodeOutcome): void {
-    this.#entries.push(outcomeJson(outcome));
+  /** What earlier deliveries recorded. */
+  get recorded(): readonly RecordedOutcome[] {
+    return this.#recorded;
   }
 
-  /** Takes back what was added from `ordinal` on; none of it was recorded. */
-  takeBackTo(ordinal: number): void {
-    this.#entries.length = Math.min(this.#entries.length, ordinal);
+  /** A place for an outcome. */
+  place(): number {
+    this.#next += 1;
+    return this.#next - 1;
   }
 
-  /** What is not recorded yet. */
-  unrecorded(): { readonly ordinal: number; readonly entry: string }[] {
-    return this.#entries.slice(this.#recorded).map((entry, at) => ({ ordinal: this.#recorded + at, entry }));
+  /** @returns the entry, as it is to be recorded */
+  write(ordinal: number, outcome: NodeOutcome): PlacedEntry {
+    const entry = outcomeJson(ordinal, outcome);
+    this.#entries.set(ordinal, entry);
+    return { ordinal, entry };
   }
 
-  /** All there is now is stored. */
-  markRecorded(): void {
-    this.#recorded = this.#entries.length;
+  /** Takes back what was written and not recorded; `before` is what was recorded there. */
+  restore(ordinal: number, before: string | undefined): void {
+    if (before === undefined) this.#entries.delete(ordinal);
+    else this.#entries.set(ordinal, before);
+  }
+
+  at(ordinal: number): string | undefined {
+    return this.#entries.get(ordinal);
   }
 
   toJson(): string {
-    return `[${this.#entries.join(',')}]`;
+    const entries = [...this.#entries].toSorted(([a], [b]) => a - b).map(([, entry]) => entry);
+    return `[${entries.join(',')}]`;
   }
 }
 
 /** The output is spliced in as the text it is. */
-function outcomeJson({ output, ...outcome }: NodeOutcome): string {
-  const json = JSON.stringify(outcome);
+function outcomeJson(ordinal: number, { output, ...outcome }: NodeOutcome): string {
+  const json = JSON.stringify({ n: ordinal, ...outcome });
   return output === undefined ? json : `${json.slice(0, -1)},"output":${output}}`;
 }
 
+const STATUSES: ReadonlySet<unknown> = new Set(['ok', 'error', 'skipped', 'caught', 'retrying', 'running']);
+
+interface EntryText extends Omit<NodeOutcome, 'output'> {
+  readonly n: number;
+  readonly output: unknown;
+}
+
 /** @throws GtpackError `journal_invalid` */
-export function readOutcome(entry: string): NodeOutcome {
-  let read: Partial<Omit<NodeOutcome, 'output'>> & { readonly output?: unknown };
+function readOutcome(entry: string): NodeOutcome & { readonly ordinal?: number } {
+  let read: Partial<EntryText>;
   try {
     read = JSON.parse(entry) as typeof read;
   } catch (error) {
     throw new GtpackError('journal_invalid', 'An entry of the journal is no JSON.', { cause: error });
   }
-  const { node, status, next, output, effects, ms, notes } = read;
-  if (typeof node !== 'string' || (status !== 'ok' && status !== 'skipped' && status !== 'error')) {
+  const { n, node, status, next, output, ms, ...rest } = read;
+  if (typeof node !== 'string' || status === undefined || !STATUSES.has(status)) {
     throw new GtpackError('journal_invalid', 'An entry of the journal names no node or no status.');
   }
   return {
+    ...rest,
     node,
     status,
     next: next ?? null,
     ms: ms ?? 0,
     ...(output === undefined ? {} : { output: JSON.stringify(output) }),
-    ...(typeof effects === 'number' ? { effects } : {}),
-    ...(notes === undefined ? {} : { notes }),
+    ...(typeof n === 'number' ? { ordinal: n } : {}),
   };
 }

@@ -4,7 +4,7 @@ import { nearest, readYaml, suggestion } from '../yaml.ts';
 import { checkEffects } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
 import type { Flow } from './flow.ts';
-import { RESERVED_TARGETS } from './flow.ts';
+import { CONTINUE, RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
 import { FlowProblems } from './flow-problems.ts';
 import { type FlowReach, NO_REACH } from './flow-reach.ts';
@@ -90,14 +90,14 @@ function checkTargets(
 ): void {
   const ids = idsOf(nodes);
   const known = new Set<string>([...ids, ...RESERVED_TARGETS]);
-  for (const { target, path } of [...nodes, ...triggers].flatMap((draft) => draft.targets)) {
-    if (known.has(target)) continue;
-    const near = nearest(target, [...known]);
+  for (const { target, path, mayContinue } of [...nodes, ...triggers].flatMap((draft) => draft.targets)) {
+    if (known.has(target) || (mayContinue && target === CONTINUE)) continue;
+    const near = nearest(target, [...known, ...(mayContinue ? [CONTINUE] : [])]);
     problems.at(path, {
       message: `There is no node ${JSON.stringify(target)}.`,
       cure:
         near === undefined
-          ? `A target is respond, end, or one of: ${ids.join(', ')}.`
+          ? `A target is ${mayContinue ? 'continue, ' : ''}respond, end, or one of: ${ids.join(', ')}.`
           : suggestion(target, [near]),
     });
   }

@@ -2,14 +2,16 @@ import type { Json } from '../event/json.ts';
 import type { Path } from '../yaml.ts';
 import { suggestion } from '../yaml.ts';
 import { ANY_SUCCESS } from './expected-status.ts';
-import { type FlowNode, NODE_TYPES, type NodeType } from './flow.ts';
-import { configShapes, isJson, LATER_NODE_KEYS, LATER_TYPES, nodeShape } from './flow-file.ts';
+import { type FlowNode, NODE_TYPES, type NodeType, type Retry } from './flow.ts';
+import { configShapes, isJson, LATER_TYPES, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
 
 /** A target and where it is written. */
 export interface Edge {
   readonly target: string;
   readonly path: Path;
+  /** It may be `continue`, too. */
+  readonly mayContinue?: true;
 }
 
 /** A node as far as it could be read. */
@@ -27,7 +29,7 @@ export interface NodeDraft {
 
 export function readNode(raw: unknown, path: Path, problems: FlowProblems): NodeDraft {
   const line = problems.placeIn(path, '', 0).line;
-  const base = problems.parse(nodeShape, withoutLaterKeys(raw, path, problems), path);
+  const base = problems.parse(nodeShape, raw, path);
   if (base === undefined) return { path, line, ...readable(raw), targets: readableTargets(raw, path) };
   const next = targetOf(base, path, problems);
   const common = {
@@ -35,9 +37,12 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
     ...(next === undefined ? {} : { next: next.target }),
     ...(base.when === undefined ? {} : { when: base.when }),
     ...(base.output === undefined ? {} : { output: base.output }),
+    ...(base.timeout === undefined ? {} : { timeoutMs: base.timeout }),
+    ...(base.on_error === undefined ? {} : { onError: base.on_error }),
+    ...(base.retry === undefined ? {} : { retry: retryOf(base.retry) }),
   };
   const draft = { path, line, type: base.type, ...common };
-  const own = next === undefined ? [] : [next];
+  const own = [...(next === undefined ? [] : [next]), ...failureEdges(base.on_error, path)];
   const type = knownType(base.type, [...path, 'type'], problems);
   if (type === undefined) return { ...draft, targets: own };
   const configPath = [...path, 'config'];
@@ -45,6 +50,24 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
   if (read === undefined) return { ...draft, targets: own };
   const node: FlowNode = { ...common, line, ...read.part };
   return { ...draft, node, targets: [...own, ...read.edges] };
+}
+
+const DEFAULT_BACKOFF_MS = 1000;
+const DEFAULT_MAX_BACKOFF_MS = 5 * 60_000;
+
+function retryOf(written: {
+  readonly attempts: number;
+  readonly backoff?: number | undefined;
+  readonly max_backoff?: number | undefined;
+}): Retry {
+  const backoffMs = written.backoff ?? DEFAULT_BACKOFF_MS;
+  const maxBackoffMs = Math.max(backoffMs, written.max_backoff ?? DEFAULT_MAX_BACKOFF_MS);
+  return { attempts: written.attempts, backoffMs, maxBackoffMs };
+}
+
+/** `continue` is the node's own next, unless a node has that id; which ones there are is not known here. */
+function failureEdges(onError: string | undefined, path: Path): Edge[] {
+  return onError === undefined ? [] : [{ target: onError, path: [...path, 'on_error'], mayContinue: true }];
 }
 
 type ConfigPart = { [Node in FlowNode as Node['type']]: Pick<Node, 'type' | 'config'> }[NodeType];
@@ -162,21 +185,6 @@ function knownType(type: string, path: Path, problems: FlowProblems): NodeType |
   return undefined;
 }
 
-/** Says of each key that this version does not heed yet, and takes it out, so that it is not called unknown too. */
-function withoutLaterKeys(raw: unknown, path: Path, problems: FlowProblems): unknown {
-  if (!isMap(raw)) return raw;
-  const rest = { ...raw };
-  for (const key of LATER_NODE_KEYS) {
-    if (!Object.hasOwn(rest, key)) continue;
-    delete rest[key];
-    problems.atKey([...path, key], {
-      message: `This version of the host does not heed \`${key}\` yet, so the flow would not do what it says.`,
-      cure: 'Leave it out.',
-    });
-  }
-  return rest;
-}
-
 /** What a node with faults still says, so that others that name it are not called wrong. */
 function readable(raw: unknown): { id?: string; type?: string; output?: string } {
   if (!isMap(raw)) return {};
@@ -189,9 +197,10 @@ function readable(raw: unknown): { id?: string; type?: string; output?: string }
 
 function readableTargets(raw: unknown, path: Path): Edge[] {
   if (!isMap(raw)) return [];
-  return (['next', 'to'] as const).flatMap((key) => {
+  return (['next', 'to', 'on_error'] as const).flatMap((key) => {
     const target = raw[key];
-    return typeof target === 'string' && target !== '' ? [{ target, path: [...path, key] }] : [];
+    if (typeof target !== 'string' || target === '') return [];
+    return key === 'on_error' ? failureEdges(target, path) : [{ target, path: [...path, key] }];
   });
 }
 

@@ -1,7 +1,7 @@
 import type { GuestProblem } from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import type { Event } from '../event/event.ts';
-import type { CellLimits, EffectAnswer, EffectRun, RunJournal, RunOrder } from '../sandbox/protocol.ts';
+import type { CellLimits, EffectAnswer, EffectRun, RunJournal } from '../sandbox/protocol.ts';
 import type { FlowHost } from './flow-host.ts';
 import type { BrokerAsk, ProviderAsk } from './node/node.ts';
 import type { RunEvent } from './scope.ts';
@@ -17,22 +17,45 @@ export class EffectProblem extends Error {
 }
 
 export interface EffectParts {
-  readonly order: RunOrder;
   readonly event: RunEvent;
-  readonly host: Pick<FlowHost, 'effect' | 'call' | 'record'>;
+  readonly host: Pick<FlowHost, 'effect' | 'call' | 'record' | 'now' | 'after'>;
   readonly limits: Pick<CellLimits, 'maxEffectsPerRun' | 'effectCallWallMs'>;
+}
+
+/** When a node has to be done, and whose `timeout` says so. */
+export interface Wall {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly ms: number;
+  readonly node: string;
+}
+
+export function nodeTimeout({ node, ms }: Wall): GtpackError {
+  return new GtpackError(
+    'flow_node_timeout',
+    `The node ${node} has taken longer than its timeout of ${ms} ms.`,
+  );
+}
+
+/** On whose behalf an effect is asked for. */
+export interface EffectStep {
+  /** Of the step: the same on every delivery of the run. */
+  readonly key: string;
+  /** The flow of the node. */
+  readonly source: string;
+  readonly wall: Wall | undefined;
+  /** Hears of each effect, those of a provider that it calls, too. */
+  readonly onSpent: () => void;
 }
 
 /** What a run does outside of itself: counted over all of its deliveries, and bounded in time one by one. */
 export class RunEffects {
-  readonly #order: RunOrder;
   readonly #cause: Event;
   readonly #host: EffectParts['host'];
   readonly #limits: EffectParts['limits'];
   #count = 0;
 
-  constructor({ order, event, host, limits }: EffectParts) {
-    this.#order = order;
+  constructor({ event, host, limits }: EffectParts) {
     this.#cause = event.head;
     this.#host = host;
     this.#limits = limits;
@@ -49,32 +72,34 @@ export class RunEffects {
   }
 
   /**
-   * @param key of the step: the same on every delivery of the run
    * @returns the answer, JSON text
    * @throws EffectProblem as the broker or the provider answers; GtpackError `flow_too_many_effects`, `flow_effect_timeout`,
-   *   and what a provider did wrong
+   *   `flow_node_timeout`, and what a provider did wrong
    */
-  async ask(ask: BrokerAsk | ProviderAsk, run: EffectRun, key: string): Promise<string> {
+  async ask(ask: BrokerAsk | ProviderAsk, run: EffectRun, step: EffectStep): Promise<string> {
     switch (ask.kind) {
       case 'broker': {
         const { capability, fn, args, events } = ask;
-        const over = this.#spend();
+        const over = this.#spend(step);
         if (over !== undefined) throw over;
-        const source = `flow:${this.#order.flow}`;
-        return this.#within(() => this.#host.effect({ capability, fn, args, source, run, events }));
+        const source = `flow:${step.source}`;
+        return this.#within(step.wall, () =>
+          this.#host.effect({ capability, fn, args, source, run, events }),
+        );
       }
       case 'provider': {
         const { provider, operation, input } = ask;
-        return this.#within((isLate) =>
+        return this.#within(step.wall, (late, wallMs) =>
           this.#host.call({
             provider,
             operation,
             input,
             run,
-            key,
+            key: step.key,
             cause: this.#cause,
+            wallMs,
             // A provider that outlives the wall may go on, but nothing that it does counts for this run any more.
-            spend: () => (isLate() ? this.#late() : this.#spend()),
+            spend: () => late() ?? this.#spend(step),
           }),
         );
       }
@@ -87,9 +112,10 @@ export class RunEffects {
   }
 
   /** Counts one effect. @returns why there may be no more */
-  #spend(): GtpackError | undefined {
+  #spend({ onSpent }: EffectStep): GtpackError | undefined {
     if (this.#count < this.#limits.maxEffectsPerRun) {
       this.#count += 1;
+      onSpent();
       return undefined;
     }
     return new GtpackError(
@@ -99,26 +125,35 @@ export class RunEffects {
     );
   }
 
-  #late(): GtpackError {
-    return new GtpackError(
-      'flow_effect_timeout',
-      `The node has waited for ${this.#limits.effectCallWallMs} ms, which is the most that is allowed.`,
-    );
-  }
-
-  async #within(work: (isLate: () => boolean) => Promise<EffectAnswer>): Promise<string> {
-    const wall = Promise.withResolvers<never>();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      wall.reject(this.#late());
-    }, this.#limits.effectCallWallMs);
+  /** @param work gets what to refuse further effects with once it is too late, and its time in milliseconds */
+  async #within(
+    wall: Wall | undefined,
+    work: (late: () => GtpackError | undefined, wallMs: number) => Promise<EffectAnswer>,
+  ): Promise<string> {
+    const { effectCallWallMs } = this.#limits;
+    const left = wall === undefined ? effectCallWallMs : wall.at - this.#host.now();
+    const over =
+      wall === undefined || effectCallWallMs < left ? effectTimeout(effectCallWallMs) : nodeTimeout(wall);
+    const wallMs = Math.max(1, Math.min(left, effectCallWallMs));
+    const passed = Promise.withResolvers<never>();
+    let late: GtpackError | undefined;
+    const cancel = this.#host.after(wallMs, () => {
+      late = over;
+      passed.reject(over);
+    });
     try {
-      return answered(await Promise.race([work(() => late), wall.promise]));
+      return answered(await Promise.race([work(() => late, wallMs), passed.promise]));
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
+}
+
+function effectTimeout(wallMs: number): GtpackError {
+  return new GtpackError(
+    'flow_effect_timeout',
+    `The node has waited for ${wallMs} ms, which is the most that is allowed.`,
+  );
 }
 
 function answered(answer: EffectAnswer): string {

@@ -3,6 +3,7 @@ import type { Event, EventMetadata } from '../event/event.ts';
 import type { JsonObject } from '../event/json.ts';
 import { enterCel } from './cel-value.ts';
 import type { CelScope } from './expression.ts';
+import type { NodeError } from './journal.ts';
 
 /** JSON text whose CEL value is made when the first expression reaches it. */
 class JsonText {
@@ -70,7 +71,7 @@ function parseEvent(json: string): Event {
 
 const NULL = new JsonText('null');
 
-/** What the nodes of one run see: `event`, `headers`, `input`, `steps`, and the outputs that have a name. */
+/** What the nodes of one run see: `event`, `headers`, `input`, `error`, `steps`, and the outputs that have a name. */
 export class RunScope {
   readonly cel: CelScope;
   readonly #event: RunEvent;
@@ -78,6 +79,7 @@ export class RunScope {
   readonly #named = new Map<string, JsonText>();
   readonly #steps: Record<string, unknown> = {};
   #input = NULL;
+  #error = NULL;
 
   constructor(event: RunEvent) {
     this.#event = event;
@@ -102,6 +104,11 @@ export class RunScope {
     });
   }
 
+  /** What nodes see as `error`: that of the last node whose failure the flow dealt with. */
+  fail(error: NodeError): void {
+    this.#error = new JsonText(JSON.stringify(error));
+  }
+
   /** All of the scope as JSON texts by name, for scripts. */
   texts(): Record<string, string> {
     const steps = [...this.#outputs].map(([node, { text }]) => `${JSON.stringify(node)}:${text}`);
@@ -109,6 +116,7 @@ export class RunScope {
       event: this.#event.json,
       headers: this.#event.headersJson,
       input: this.#input.text,
+      error: this.#error.text,
       steps: `{${steps.join(',')}}`,
     };
     for (const [name, { text }] of this.#named) texts[name] = text;
@@ -123,6 +131,8 @@ export class RunScope {
         return this.#event.cel.headers;
       case 'input':
         return this.#input.cel;
+      case 'error':
+        return this.#error.cel;
       case 'steps':
         return this.#steps;
       default:

@@ -3,6 +3,14 @@ import type { RunOutcome } from '../sandbox/protocol.ts';
 
 export type RunResult = RunOutcome;
 
+/** A run that came to its end. */
+type FinishedRun = RunOutcome & { readonly status: RunRecord['status'] };
+
+/** Others leave no result. */
+export function isFinished(run: RunOutcome): run is FinishedRun {
+  return run.status === 'ok' || run.status === 'error';
+}
+
 const MAX_ATTEMPTS = 5;
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 60_000;
@@ -29,8 +37,8 @@ export type Decision =
   | { readonly kind: 'dead'; readonly reason: string };
 
 /**
- * What becomes of an event after its runs: acknowledged when all went well; delivered again while every failure may go
- * away by itself and attempts are left; else a dead letter (promise B5).
+ * What becomes of an event after its runs: acknowledged when all went well; delivered again where a run is to go on later,
+ * and while every failure may go away by itself and attempts are left; else a dead letter (promise B5).
  *
  * @param attempt 1 for the first
  * @param spared how many attempts before this one are not held against the event
@@ -42,13 +50,18 @@ export function decide(
   results: readonly RunOutcome[],
   random: () => number,
 ): Decision {
+  const waiting = results.flatMap(({ status, waitMs = 0 }) => (status === 'waiting' ? [waitMs] : []));
+  // A run that goes on later is not given up for another one: the event comes again for it, and that one fails again.
+  if (waiting.length > 0) return { kind: 'nak', delayMs: Math.min(...waiting), spared: true };
   const failures = results.filter((result) => result.status === 'error');
   const [first] = failures;
   if (first === undefined) return { kind: 'ack' };
   const final = failures.find((failure) => failure.error?.retryable !== true);
   if (final !== undefined) return { kind: 'dead', reason: reasonOf(final) };
   const counted = failures.find((failure) => !NOT_ITS_DOING.has(failure.error?.code ?? ''));
-  const own = attempt - spared;
+  // A restart forgets what was spared, but not what the journals say.
+  const waits = results.reduce((sum, run) => sum + (run.waits ?? 0), 0);
+  const own = Math.max(1, attempt - Math.max(spared, waits));
   if (counted !== undefined && own >= MAX_ATTEMPTS) {
     return { kind: 'dead', reason: `${reasonOf(counted)} (attempt ${own} of ${MAX_ATTEMPTS})` };
   }
@@ -69,7 +82,7 @@ function reasonOf({ flow, error }: RunOutcome): string {
 }
 
 /** What the store keeps of a run, and the message on its result subject. */
-export function runRecord(delivery: Delivery, run: RunOutcome, flowDigest: string): RunRecord {
+export function runRecord(delivery: Delivery, run: FinishedRun, flowDigest: string): RunRecord {
   const head = JSON.stringify({
     event_id: delivery.id,
     run_id: run.runId,

@@ -39,7 +39,7 @@ export class GuestEntry {
     forRun?: ProviderCall,
   ): Promise<T> {
     const whose: Owner = { job, source: context.source };
-    const call = new GuestCall(whose, this.#parts.limits, {
+    const call = new GuestCall(whose, limitsOf(this.#parts.limits, forRun), {
       ask: (capability, fn, args) => {
         const refusal = forRun?.spend();
         if (refusal !== undefined) return Promise.resolve({ kind: 'problem', problem: problemOf(refusal) });
@@ -127,6 +127,13 @@ export class GuestEntry {
   effect(effect: Effect): Promise<EffectAnswer> {
     return this.#parts.reports.ask((call) => ({ kind: 'effect', call, effect }));
   }
+}
+
+/** A provider that is called by a node has no more time than the node. */
+function limitsOf(limits: CellLimits, forRun: ProviderCall | undefined): CellLimits {
+  return forRun === undefined || forRun.wallMs >= limits.effectCallWallMs
+    ? limits
+    : { ...limits, effectCallWallMs: forRun.wallMs };
 }
 
 function repeatableIds(key: string, { hex }: EventIds): EventIds {

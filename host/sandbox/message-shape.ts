@@ -99,7 +99,9 @@ const runs = list(
   shape<RunOutcome>({
     runId: text,
     flow: text,
-    status: oneOf('ok', 'error'),
+    status: oneOf('ok', 'error', 'waiting', 'passed'),
+    waitMs: optional(amount),
+    waits: optional(whole),
     output: optional(text),
     error: optional(shape<RunError>({ code: text, message: text, node: orNull(text), retryable: flag })),
     journalJson: text,

@@ -46,6 +46,8 @@ export interface ProviderCall {
   readonly key: string;
   /** The run's event: what the provider publishes follows from it, and is one hop further. */
   readonly cause: Event;
+  /** What is left of the time of the node that calls; past it every effect is answered with a problem. */
+  readonly wallMs: number;
   /** Counts one effect of the provider. @returns why it may have no more */
   readonly spend: () => GtpackError | undefined;
 }

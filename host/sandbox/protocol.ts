@@ -218,10 +218,15 @@ export interface NormalizedEvent {
 export interface RunOutcome {
   readonly runId: string;
   readonly flow: string;
-  readonly status: 'ok' | 'error';
+  /** `waiting`: it is to go on later, and all that it did so far is recorded. `passed`: its trigger did not want the event. */
+  readonly status: 'ok' | 'error' | 'waiting' | 'passed';
   /** JSON text; present when `ok`. */
   readonly output?: string;
   readonly error?: RunError;
+  /** Until it goes on, in milliseconds; present when `waiting`. */
+  readonly waitMs?: number;
+  /** How often earlier deliveries put it off of its own will; absent for never. */
+  readonly waits?: number;
   /** Outcomes of the run's nodes in order, as JSON text of an array. */
   readonly journalJson: string;
   readonly durationMs: number;

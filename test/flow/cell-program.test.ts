@@ -22,10 +22,13 @@ test('what woke a cell is answered before its script engine is made', async () =
   const { spec } = assemblyScriptTenant(alpha, new Uint8Array());
   // Nothing else of a cell's start is looked at.
   const start = { spec, modules } as Partial<CellStart> as CellStart;
-  const opened = flowProgram({ now: () => 0, cpuMs: () => 0 })(start, {
-    guard: (_, stretch) => stretch(),
-    log: () => undefined,
-  });
+  const opened = flowProgram({ now: () => 0, cpuMs: () => 0, after: () => () => undefined, random: () => 0 })(
+    start,
+    {
+      guard: (_, stretch) => stretch(),
+      log: () => undefined,
+    },
+  );
   // A cell's outbox sends in such a turn what its plugin answered.
   setImmediate(() => order.push('answer'));
   expect((await opened).problems).toEqual([]);

@@ -154,6 +154,37 @@ async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
   return { bus, cells, dispatcher, errors };
 }
 
+test('an event whose run is to go on later comes again then, and no run of it is stored before', async () => {
+  const { bus, cells } = await open([flow('a', '>'), flow('b', '>')]);
+  cells.answer = async (job) => {
+    const [a, b] = job.runs.map(({ runId: id, flow: name }) => ok(id, name));
+    if (a === undefined || b === undefined) throw new Error('Two runs were expected.');
+    const failed = { code: 'script_threw', message: 'boom', node: 'a', retryable: false };
+    const first: RunOutcome = { ...a, status: 'waiting', waitMs: 90_000 };
+    return { kind: 'runs', runs: [first, { ...b, status: 'error', error: failed }] };
+  };
+  bus.deliver(delivery('e1'));
+  expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs: 90_000 }]);
+});
+
+test('what a run waits for is not held against its event, even where a restart forgot it', async () => {
+  const { bus, cells } = await open();
+  const failed = { code: 'http_status_unexpected', message: '503', node: 'a', retryable: true };
+  cells.answer = async (job) => ({
+    kind: 'runs',
+    runs: job.runs.map(({ runId: id, flow: name }) => ({
+      ...ok(id, name),
+      status: 'error',
+      error: failed,
+      waits: 4,
+    })),
+  });
+  bus.deliver(delivery('e1', 'order.created', { attempt: 8 }));
+  expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak' }]);
+  bus.deliver(delivery('e1', 'order.created', { attempt: 9, sequence: 2 }));
+  expect((await bus.settlements(2))[1]).toMatchObject({ kind: 'dead' });
+});
+
 test('an event that no flow waits for is acknowledged at once, without a cell', async () => {
   const { bus, cells, dispatcher } = await open();
   bus.deliver(delivery('e1', 'user.created'));

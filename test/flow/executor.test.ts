@@ -30,6 +30,7 @@ describe('scope', () => {
       event: EVENT,
       headers: { 'x-github-event': 'push' },
       input: 1,
+      error: null,
       steps: { a: 1 },
       first: 1,
     });

@@ -39,11 +39,13 @@ export interface Harness {
   answerEffect: (effect: Effect) => Promise<EffectAnswer>;
   answerCall: (call: ProviderCall) => Promise<EffectAnswer>;
   answerRecord: (journal: RunJournal) => Promise<EffectAnswer>;
+  after: FlowHost['after'];
   readonly host: FlowHost;
 }
 
-export function harness(): Harness {
-  let clock = 1_000;
+/** @param from where its clock begins; it goes on by a millisecond at each look */
+export function harness(from = 1_000): Harness {
+  let clock = from;
   const made: Harness = {
     effects: [],
     calls: [],
@@ -53,6 +55,10 @@ export function harness(): Harness {
     answerEffect: async () => ({ kind: 'ok', output: '{}' }),
     answerCall: async () => ({ kind: 'ok', output: '{}' }),
     answerRecord: async () => ({ kind: 'ok', output: 'null' }),
+    after: (ms, due) => {
+      const timer = setTimeout(due, ms);
+      return () => clearTimeout(timer);
+    },
     host: {
       effect: (effect) => {
         made.effects.push(effect);
@@ -69,6 +75,8 @@ export function harness(): Harness {
       respond: (eventId, answer) => made.answers.push({ eventId, answer }),
       log: () => undefined,
       cpuMs: () => 0,
+      random: () => 0.5,
+      after: (ms, due) => made.after(ms, due),
       now: () => {
         clock += 1;
         return clock;

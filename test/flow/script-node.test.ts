@@ -32,6 +32,8 @@ const host: FlowHost = {
     return cpu;
   },
   now: () => 0,
+  after: () => () => undefined,
+  random: () => 0,
   guard: (_, fn) => fn(),
 };
 

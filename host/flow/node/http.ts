@@ -3,6 +3,7 @@ import type { Json } from '../../event/json.ts';
 import { type JsonBounds, parseBoundedJson } from '../../event/json-bounds.ts';
 import { expectedText, isExpected } from '../expected-status.ts';
 import type { HttpNode, StatusRange } from '../flow.ts';
+import { parseRetryAfterMs } from '../retry.ts';
 import { compileValue } from './compile.ts';
 import { type HttpParts, httpRequest } from './http-request.ts';
 import type { CompiledNode, NodeTools } from './node.ts';
@@ -24,10 +25,17 @@ export function compileHttp(node: HttpNode, tools: NodeTools): CompiledNode {
   return {
     run(step) {
       const parts = step.guard(() => template.render(step.scope.cel)) as unknown as HttpParts;
-      const request = httpRequest(parts, { auth, timeoutMs: timeout, idempotencyKey: step.key });
+      const request = httpRequest(parts, {
+        auth,
+        // The request is to end with its node.
+        timeoutMs: Math.max(1, Math.min(timeout, step.leftMs())),
+        idempotencyKey: step.key,
+      });
       const output = (answer: string): string => {
         const response = JSON.parse(answer) as HttpAnswerDocument;
-        if (!isExpected(response.status, expect)) throw unexpected(request.target, response.status, expect);
+        if (!isExpected(response.status, expect)) {
+          throw unexpected(request.target, response, expect, step.host.now());
+        }
         return responseJson(response, tools.bounds, request.target);
       };
       const args = [request.document];
@@ -65,10 +73,19 @@ function parseBody(body: string, bounds: JsonBounds, target: string): Json {
 /** Another attempt may be answered otherwise (RFC 9110, RFC 8470, RFC 6585). */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 
-function unexpected(target: string, status: number, expected: readonly StatusRange[]): GtpackError {
+function unexpected(
+  target: string,
+  { status, headers }: HttpAnswerDocument,
+  expected: readonly StatusRange[],
+  now: number,
+): GtpackError {
+  const retryAfterMs = parseRetryAfterMs(headers['retry-after'], now);
   return new GtpackError(
     'http_status_unexpected',
     `${target} was answered with status ${status}; ${expectedText(expected)} was expected.`,
-    { retryable: status >= 500 || PASSING.has(status) },
+    {
+      retryable: status >= 500 || PASSING.has(status),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
   );
 }

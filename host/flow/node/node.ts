@@ -67,11 +67,13 @@ export interface NodeStep {
   readonly runId: string;
   /** Place of the step in the run, from 0. */
   readonly ordinal: number;
-  /** Names the step: the same on every delivery of the run. */
+  /** Names the step: the same on every delivery of the run and every try of the node. */
   readonly key: string;
   readonly event: RunEvent;
   readonly scope: RunScope;
   readonly host: FlowHost;
+  /** How long the node may still take, in milliseconds; infinity where it has no `timeout`. */
+  leftMs(): number;
   /** Runs tenant code that does not wait (F3). */
   guard<T>(fn: () => T): T;
   /** Goes to the journal with the node's outcome. */

@@ -1,6 +1,6 @@
 import type { LogLevel } from '../../contract.ts';
 import type { ScriptNode } from '../flow.ts';
-import type { CompiledNode, NodeTools } from './node.ts';
+import type { CompiledNode, NodeStep, NodeTools } from './node.ts';
 
 /** What this node type needs of a script engine. */
 export interface ScriptCompiler {
@@ -63,6 +63,10 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
       shouldStop: deadline(() => tools.host.cpuMs()),
     }),
   );
+  const stopsFor = (step: NodeStep): (() => boolean) => {
+    const isOver = deadline(() => step.host.cpuMs());
+    return () => isOver() || step.leftMs() < 0;
+  };
   return {
     run(step) {
       // Clock and randomness come from the event and the run, so that a redelivered run computes the same again.
@@ -73,7 +77,7 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
           scope,
           seed,
           now: step.event.head.timestamp,
-          shouldStop: deadline(() => step.host.cpuMs()),
+          shouldStop: stopsFor(step),
           onConsole: (level, text) => step.host.log(`flow:${name}`, level, text),
         }),
       );

@@ -1,0 +1,74 @@
+import { errorMessage, formatProblem, GtpackError, type Problem } from '../errors.ts';
+import type { RunError } from '../sandbox/protocol.ts';
+import { EffectProblem } from './run-effects.ts';
+
+/** Where in its flow's file a node stands. */
+export interface NodePlace {
+  readonly file: string;
+  readonly line?: number;
+  /** With the strand that it is in. */
+  readonly node: string | null;
+}
+
+/** A node has failed for good, and with it its strand. */
+export class RunFailure extends Error {
+  readonly error: RunError;
+  /** The message without its place, for the flow itself. */
+  readonly plain: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(error: RunError, plain: string, retryAfterMs?: number) {
+    super(error.message);
+    this.error = error;
+    this.plain = plain;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Of what has no place of its own, the message begins with the node's. */
+  static of(thrown: unknown, { file, line, node }: NodePlace): RunFailure {
+    if (thrown instanceof RunFailure) return thrown;
+    const placed = (problem: Omit<Problem, 'code'>): string =>
+      formatProblem({ file, ...(line === undefined ? {} : { line }), ...problem, code: 'flow_failed' });
+    if (thrown instanceof EffectProblem) {
+      const { message } = thrown.problem;
+      return new RunFailure({ ...thrown.problem, message: placed({ message }), node }, message);
+    }
+    if (thrown instanceof GtpackError) {
+      const { code, problems, retryable, retryAfterMs } = thrown;
+      const message = problems.map(placed).join('\n');
+      return new RunFailure({ code, message, node, retryable }, problems[0].message, retryAfterMs);
+    }
+    const message = errorMessage(thrown);
+    const error = { code: 'flow_failed', message: placed({ message }), node, retryable: false };
+    return new RunFailure(error, message);
+  }
+
+  /** Whether the flow itself may deal with it: not with what is the host's, nor with a bound of its whole run. */
+  get isTheNodes(): boolean {
+    return !NOT_THE_NODES.has(this.error.code);
+  }
+}
+
+const NOT_THE_NODES: ReadonlySet<string> = new Set([
+  'bus_unavailable',
+  'cell_busy',
+  'cell_ended',
+  'cell_lost',
+  'host_stopping',
+  'plugin_quarantined',
+  'journal_invalid',
+  'flow_changed',
+  'flow_too_many_steps',
+  'flow_outputs_too_large',
+]);
+
+/** The run goes on later: all that it did is recorded, and nothing holds its cell meanwhile. */
+export class PutOff extends Error {
+  /** Milliseconds since the Unix epoch. */
+  readonly due: number;
+
+  constructor(due: number) {
+    super('The run is put off.');
+    this.due = due;
+  }
+}

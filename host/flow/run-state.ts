@@ -1,0 +1,82 @@
+import { GtpackError } from '../errors.ts';
+import { eventBounds, type JsonBounds } from '../event/json-bounds.ts';
+import type { HttpAnswer } from '../sandbox/protocol.ts';
+import { Journal, type RecordedOutcome } from './journal.ts';
+import type { RunParts } from './run.ts';
+import { RunEffects } from './run-effects.ts';
+
+/** All outputs of a run together, in events of the largest size: they are scope, journal and message at once. */
+const MAX_OUTPUT_EVENTS = 16;
+
+/** What the strands of one run share: its journal, its bounds, and the webhook that may be waiting for it. */
+export class RunState {
+  readonly journal: Journal;
+  readonly effects: RunEffects;
+  readonly bounds: JsonBounds;
+  readonly #parts: RunParts;
+  readonly #strands: Readonly<Partial<Record<string, RecordedOutcome[]>>>;
+  #outputCharacters = 0;
+  #isAnswered = false;
+
+  /** @throws GtpackError `journal_invalid` */
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    this.bounds = eventBounds(parts.limits);
+    this.effects = new RunEffects(parts);
+    this.journal = new Journal(parts.order.journal);
+    const { recorded } = this.journal;
+    this.#strands = Object.groupBy(recorded, ({ at = '' }) => at);
+    for (const { effects = 0, output, answers } of recorded) {
+      this.effects.resume(effects);
+      this.#outputCharacters += output?.length ?? 0;
+      this.#isAnswered ||= answers === true;
+    }
+  }
+
+  /** What earlier deliveries recorded of a strand, in order. */
+  recordedOf(path: string): readonly RecordedOutcome[] {
+    return this.#strands[path] ?? [];
+  }
+
+  /** How often earlier deliveries put the run off. */
+  get waits(): number {
+    return this.journal.recorded.reduce((sum, { waits = 0 }) => sum + waits, 0);
+  }
+
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Why there may be no further step. */
+  stepsFault(): GtpackError | undefined {
+    const { maxFlowSteps } = this.#parts.limits;
+    if (this.journal.length < maxFlowSteps) return undefined;
+    return new GtpackError(
+      'flow_too_many_steps',
+      `The run has taken ${maxFlowSteps} steps, which is the most that is allowed.`,
+    );
+  }
+
+  /** @throws GtpackError `flow_outputs_too_large` */
+  countOutput(characters: number): void {
+    this.#outputCharacters += characters;
+    const max = MAX_OUTPUT_EVENTS * this.bounds.maxBytes;
+    if (this.#outputCharacters <= max) return;
+    throw new GtpackError(
+      'flow_outputs_too_large',
+      `The outputs of the run are longer than ${max} characters together.`,
+      { cure: 'Let nodes give only what later nodes need.' },
+    );
+  }
+
+  /** Answers the waiting webhook. @throws GtpackError `flow_response_invalid` for a second answer */
+  respond(answer: HttpAnswer): void {
+    if (this.#isAnswered) {
+      throw new GtpackError('flow_response_invalid', 'The run has answered its webhook before.', {
+        cure: 'Let only one http_response node run.',
+      });
+    }
+    this.#isAnswered = true;
+    this.#parts.host.respond(this.#parts.event.head.id, answer);
+  }
+}
