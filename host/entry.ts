@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
  */
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 
-export type EntryName = 'cell-host' | 'cell' | 'bus-store' | 'transpile' | 'try-compile';
+export type EntryName = 'cell-host' | 'cell' | 'bus-store' | 'bus-check' | 'transpile' | 'try-compile';
 
 export function entryUrl(name: EntryName): URL {
   return new URL(`./entry/${name}${extension}`, import.meta.url);

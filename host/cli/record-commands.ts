@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { busCheck } from './command/bus-check.ts';
 import { dlqDrop, dlqList, dlqReplay, dlqShow } from './command/dlq.ts';
 import { runsList, runsShow } from './command/runs.ts';
 import type { LetterWords } from './letter-choice.ts';
@@ -72,6 +73,17 @@ export function addRecordCommands(program: Command, world: CliWorld, once: Once)
   ).action((ids: string[], { json, all, ...words }: ManyWords) => {
     once(json === true, () => dlqDrop(world, ids, { ...words, json: json === true, all: all === true }));
   });
+
+  program
+    .command('bus')
+    .description("a bundle's store")
+    .command('check')
+    .description('look through the store of a bundle that no host runs')
+    .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
+    .option('--json', 'one JSON document')
+    .action((bundle: string | undefined, { json }: CommonWords) => {
+      once(json === true, () => busCheck(world, { bundle, json: json === true }));
+    });
 
   const runs = program.command('runs').description('see finished runs, whether a host runs or not');
   common(

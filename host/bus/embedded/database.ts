@@ -49,6 +49,21 @@ export function openDatabase(setup: StoreSetup, pid: number): Opening {
   }
 }
 
+/** Locked and ours; not brought up to date, not set up for serving. The file must be there. */
+export function openForCheck(file: string): Opening {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: false });
+    const problem = lockAndCheck(database, file);
+    if (problem === undefined) return { ok: true, database };
+    database.close();
+    return { ok: false, problem };
+  } catch (thrown) {
+    if (database?.isOpen === true) database.close();
+    return { ok: false, problem: openProblem(thrown, file, readHolder(file)) };
+  }
+}
+
 /** Folds the write-ahead log into the file and lets go of the lock. */
 export function closeDatabase(database: DatabaseSync, file: string): void {
   rmSync(pidFile(file), { force: true });

@@ -33,6 +33,7 @@ import type { OperationOf } from './wire.ts';
  * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
  * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
  * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
+ * - `store-check` looks through a store that no host serves
  * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
  *
  * Invariants:

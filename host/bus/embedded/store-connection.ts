@@ -194,7 +194,7 @@ export class StoreConnection {
   #fail(reason: string): void {
     if (this.#phase.kind === 'failed') return;
     if (this.#phase.kind === 'closing' && this.isIdle) return; // It was told to end.
-    const error = unavailable(`The bus has stopped: ${reason}.`, 'Start the host again.');
+    const error = unavailable(`The bus has stopped: ${reason}.`, STOPPED);
     this.#phase = { kind: 'failed', error, ended: this.#worker.terminate() };
     const lost = [...this.#committing, ...this.#queue];
     this.#committing = [];
@@ -209,6 +209,8 @@ export class StoreConnection {
     return phase.kind === 'failed' ? phase.error : unavailable('The bus is closed.');
   }
 }
+
+const STOPPED = 'Start the host again. Where it stops again, stop it and run `gtpack bus check`.';
 
 function unavailable(message: string, cure?: string): GtpackError {
   return new GtpackError('bus_unavailable', message, cure === undefined ? {} : { cure });
