@@ -8,6 +8,7 @@ import { signaturesShape } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
 import { auditShape, DEFAULT_AUDIT } from './audit-shape.ts';
+import { DEFAULT_BUS_FILE } from './bus-file.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parsePublicUrl } from './public-url.ts';
@@ -20,7 +21,6 @@ import { trustShape } from './trust-file.ts';
  */
 
 const DEFAULT_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 8080 });
-const DEFAULT_BUS_FILE = '.gtpack/bus.sqlite';
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
 
