@@ -41,9 +41,32 @@ export function fieldAdapterOf(wasm: WasmInterface): FieldAdapter | readonly Fie
       cure: 'Export gtpack:plugin, or schema-core-api or component/node of the format in the field.',
     });
   }
+  faults.push(...doubled(known));
   if (call === undefined || faults.length > 0) return faults;
   const interfaces = wasm.imports.map(({ module }) => module).filter((name) => !WASI.test(name));
   return { call, imports: known, interfaces };
+}
+
+/** The glue links an interface once, whatever its versions: functions of one would get values of another's types. */
+function doubled(imports: readonly FieldImport[]): FieldFault[] {
+  const versions = new Map<string, string>();
+  const faults = new Map<string, FieldFault>();
+  for (const { instance } of imports) {
+    const name = withoutVersion(instance);
+    const other = versions.get(name);
+    versions.set(name, instance);
+    if (other === undefined || other === instance) continue;
+    faults.set(name, {
+      message: `The component imports two versions of one interface, ${other} and ${instance}.`,
+      cure: 'Build the component against one of them.',
+    });
+  }
+  return [...faults.values()];
+}
+
+/** The glue asks for interfaces without their versions. */
+export function withoutVersion(name: string): string {
+  return name.replace(/@[^@]*$/, '');
 }
 
 export function isFieldAdapter(found: FieldAdapter | readonly FieldFault[]): found is FieldAdapter {

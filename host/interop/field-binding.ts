@@ -1,7 +1,7 @@
 import { GtpackError } from '../errors.ts';
 import { type ComponentBinding, exportedFunction } from '../sandbox/component-binding.ts';
 import type { GuestImports } from '../sandbox/plugin.ts';
-import type { FieldAdapter } from './field-adapter.ts';
+import { type FieldAdapter, withoutVersion } from './field-adapter.ts';
 import { hostFunction } from './field-host.ts';
 import { invocationOf } from './field-invocation.ts';
 import { problemOrThrow } from './field-reply.ts';
@@ -69,9 +69,4 @@ function linked({ imports, interfaces }: FieldAdapter, host: GuestImports): Reco
     if (functions !== undefined) functions[fn] = hostFunction(role, host);
   }
   return table;
-}
-
-/** The glue asks for interfaces without their versions. */
-function withoutVersion(name: string): string {
-  return name.replace(/@[^@]*$/, '');
 }
