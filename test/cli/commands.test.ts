@@ -67,6 +67,7 @@ const bundleOf = (folder: string): Bundle => ({
   env: parseEnvName('dev'),
   http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1, publicUrl: null },
   bus: { kind: 'embedded', file: 'x' },
+  operator: null,
   audit: { file: 'x', maxFileBytes: 1, keep: 2 },
   dedupeWindowMs: 1,
   trust: null,
@@ -138,6 +139,41 @@ describe('up', () => {
     expect(desk.err()).toContain('Stopped.');
     const after = await runToEnd(['emit', 'demo', 'a.b'], { cwd: dir });
     expect([after.status, after.err]).toEqual([1, expect.stringContaining('No host is running')]);
+  });
+
+  test('shows the URLs that senders see and how they sign, and tries only what anybody may send, at the host itself', async () => {
+    const seenAs = 'https://hooks.example.com/in';
+    const urlOf = (tenant: string) => `${seenAs}/events/webhook/${tenant}/{event_type}`;
+    const tenantOf = (id: string, signatures: string[]) => ({
+      id: parseTenantId(id),
+      isolation: 'shared' as const,
+      providers: [{ id: 'hooks', kind: 'webhook' as const, signatures }],
+      webhookUrls: [urlOf(id)],
+      flows: [],
+      timers: [],
+    });
+    const desk = start(['up'], {
+      cwd: dir,
+      rooms: {
+        loadBundle: async (path: string) => {
+          const bundle = bundleOf(path);
+          return { ...bundle, http: { ...bundle.http, publicUrl: seenAs } };
+        },
+        startHost: async () => ({
+          ...running([]),
+          describe: () => ({
+            env: parseEnvName('dev'),
+            tenants: [tenantOf('signed', ['github', 'acme']), tenantOf('open', [])],
+          }),
+        }),
+      },
+    });
+    await desk.shows('Ctrl-C stops it.');
+    expect(desk.out()).toContain('  provider  hooks (webhook, signed: github, acme)\n');
+    expect(desk.out()).toContain(`  webhook   POST ${urlOf('signed')}\n`);
+    expect(desk.out()).toContain(`  curl -i -X POST ${url}/events/webhook/open/order.created -H`);
+    desk.stop('SIGINT');
+    expect(await desk.status).toBe(0);
   });
 
   test('from npm, it names the commands as npm runs them; of a bundle elsewhere, with its folder', async () => {

@@ -94,3 +94,20 @@ test('Twilio signs the public URL, which is also what is shown; another host’s
   expect(tenant?.webhookUrls).toEqual([`${PUBLIC}/events/webhook/default/{event_type}`]);
   expect(tenant?.providers).toEqual([{ id: 'hooks', kind: 'webhook', signatures: ['github', 'twilio'] }]);
 }, 60_000);
+
+test('a provider that takes no requests has nothing that a signature could check, and does not start', async () => {
+  const folder = await writeBundle({
+    yaml: JSON.stringify({
+      secrets: { NOW: 'env:NOW' },
+      providers: {
+        clock: { pack: packPath('events-timer'), signatures: { github: { secret: 'NOW' } } },
+      },
+    }),
+    packs: ['events-timer'],
+  });
+  const started = startHost(await loadBundle(folder, { NOW }), { log: () => {} });
+  await expect(started).rejects.toMatchObject({
+    code: 'bundle_invalid',
+    message: expect.stringContaining('The provider clock takes no requests'),
+  });
+}, 60_000);

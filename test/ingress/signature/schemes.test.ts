@@ -264,6 +264,7 @@ describe('an HMAC that a bundle describes', () => {
       const check = (value: string) => own.verify(requestOf('body', { 'x-acme-signature': value }), NOW).kind;
       expect(check(`sig ${signature}`)).toBe('verified');
       expect(check(signature)).toBe('refused');
+      expect(check(`SIG ${signature}`)).toBe('refused');
       expect(check(`sig ${signature}\u0000`)).toBe('refused');
       expect(check(`sig ${signature} `)).toBe('refused');
       for (const other of ['hex', 'base64'] as const) {
