@@ -1,20 +1,26 @@
 import type { Json } from '../event/json.ts';
 import { type Path, suggestion } from '../yaml.ts';
 import type { ExpressionFault } from './cel-rules.ts';
-import { ExpressionCompiler, isExpression } from './expression.ts';
+import { ExpressionCompiler, isExpression, NO_NAMES } from './expression.ts';
 import { type FlowNode, outputNamesOf } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import type { NodeDraft } from './read-node.ts';
+import type { TriggerDraft } from './read-trigger.ts';
 import { compileTemplate, isTemplate } from './template.ts';
 
-/** Compiles every expression and template of a flow's nodes, as the cell will. */
-export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProblems): void {
+/** Compiles every expression and template of a flow, as the cell will. */
+export function checkExpressions(
+  nodes: readonly NodeDraft[],
+  triggers: readonly TriggerDraft[],
+  problems: FlowProblems,
+): void {
   const compiler = new ExpressionCompiler({
     nodes: nodes.flatMap(({ id }) => (id === undefined ? [] : [id])),
     outputs: outputNamesOf(nodes),
   });
-  const condition = (source: string, path: Path): void => {
-    const compiled = compiler.compile(source, 'condition');
+  const onEvent = new ExpressionCompiler(NO_NAMES);
+  const condition = (source: string, path: Path, by = compiler): void => {
+    const compiled = by.compile(source, 'condition');
     if (isExpression(compiled)) return;
     const braced = source.trimStart().startsWith('{{');
     const cure = 'A condition is CEL as it is; leave out the {{ }}.';
@@ -30,6 +36,10 @@ export function checkExpressions(nodes: readonly NodeDraft[], problems: FlowProb
       else problems.at(place, fault, 'template_invalid');
     }
   };
+  for (const { when, path } of triggers) {
+    // No node has run before a trigger.
+    if (when !== undefined && path !== undefined) condition(when, [...path, 'when'], onEvent);
+  }
   for (const { when, path, node } of nodes) {
     if (when !== undefined) condition(when, [...path, 'when']);
     if (node !== undefined) checkConfig(node, [...path, 'config'], condition, template);

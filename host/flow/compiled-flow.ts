@@ -1,5 +1,5 @@
 import { errorMessage, GtpackError, type Problem } from '../errors.ts';
-import { ExpressionCompiler } from './expression.ts';
+import { ExpressionCompiler, NO_NAMES } from './expression.ts';
 import { type Flow, type FlowNode, outputNamesOf } from './flow.ts';
 import { compileCondition } from './node/compile.ts';
 import type { CompiledNode, NodeStep, NodeTools } from './node/node.ts';
@@ -8,12 +8,16 @@ import { compileNode } from './node/nodes.ts';
 export interface CompiledFlow {
   readonly flow: Flow;
   readonly nodes: ReadonlyMap<string, CompiledFlowNode>;
+  /** Of the triggers that have one, by their place. */
+  readonly conditions: ReadonlyMap<number, Condition>;
 }
+
+type Condition = (step: Pick<NodeStep, 'guard' | 'note' | 'scope'>) => boolean;
 
 export interface CompiledFlowNode {
   readonly node: FlowNode;
   readonly compiled: CompiledNode;
-  readonly when?: (step: Pick<NodeStep, 'guard' | 'note' | 'scope'>) => boolean;
+  readonly when?: Condition;
 }
 
 /** @returns the flow, or the error with every problem of its nodes */
@@ -37,6 +41,17 @@ export function compileFlow(
       else problems.push({ code: 'flow_failed', message: errorMessage(error), file: flow.file });
     }
   }
+  const conditions = new Map<number, Condition>();
+  const onEvent: NodeTools = { ...tools, compiler: new ExpressionCompiler(NO_NAMES) };
+  for (const [index, trigger] of flow.triggers.entries()) {
+    if (trigger.type !== 'event' || trigger.when === undefined) continue;
+    try {
+      conditions.set(index, compileCondition(trigger.when, onEvent));
+    } catch (error) {
+      if (!(error instanceof GtpackError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
   const [first, ...rest] = problems;
-  return first === undefined ? { flow, nodes } : GtpackError.ofProblems([first, ...rest]);
+  return first === undefined ? { flow, nodes, conditions } : GtpackError.ofProblems([first, ...rest]);
 }

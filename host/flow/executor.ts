@@ -7,7 +7,8 @@ import type { Flow } from './flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import type { ScriptCompiler } from './node/script.ts';
 import { Run } from './run.ts';
-import type { RunEvent } from './scope.ts';
+import { RunFailure } from './run-failure.ts';
+import { type RunEvent, RunScope } from './scope.ts';
 
 export interface ProgramOptions {
   /** Flows that are quarantined, as `flow:<name>`: they are not compiled, and their runs put off. */
@@ -59,8 +60,32 @@ export class FlowProgram {
         );
       return failedOutcome(order, runErrorOf(error, null), host.now() - startedAt);
     }
+    try {
+      // What has begun goes on.
+      if (order.journal.length === 0 && !isWanted(flow, order, event, host)) {
+        const { runId, flow: name } = order;
+        const durationMs = host.now() - startedAt;
+        return { runId, flow: name, status: 'passed', journalJson: '[]', durationMs };
+      }
+    } catch (thrown) {
+      const { error } = RunFailure.of(thrown, { file: flow.flow.file, node: null });
+      return failedOutcome(order, error, host.now() - startedAt);
+    }
     return new Run({ flow, order, event, host, limits: this.#limits, startedAt }).toEnd();
   }
+}
+
+/** Whether the event is one that the trigger is for; only the cell may ask, since the condition is its tenant's. */
+function isWanted(flow: CompiledFlow, order: RunOrder, event: RunEvent, host: FlowHost): boolean {
+  const condition = flow.conditions.get(order.trigger);
+  if (condition === undefined) return true;
+  const { name } = flow.flow;
+  return condition({
+    scope: new RunScope(event),
+    guard: (stretch) => host.guard(`flow ${name}, trigger ${order.trigger}`, stretch),
+    note: (text) =>
+      host.log(`flow:${name}`, 'debug', `The trigger ${order.trigger} does not want the event: ${text}`),
+  });
 }
 
 function heldBack(flow: string): GtpackError {

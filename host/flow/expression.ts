@@ -14,6 +14,9 @@ export interface ExpressionNames {
   readonly outputs: readonly string[];
 }
 
+/** Of an expression that stands before all nodes. */
+export const NO_NAMES: ExpressionNames = { nodes: [], outputs: [] };
+
 /** Names that are always in scope. */
 export const SCOPE_NAMES = ['event', 'headers', 'input', 'steps', 'error'] as const;
 

@@ -23,7 +23,7 @@ export const LATER_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /** Keys of triggers that this version does not heed yet; ignoring them would change what a flow does. */
-export const LATER_TRIGGER_KEYS = ['catch_up', 'overlap', 'jitter', 'when'] as const;
+export const LATER_TRIGGER_KEYS = ['catch_up', 'overlap', 'jitter'] as const;
 
 const HOUR_MS = 60 * 60_000;
 const MAX_NODES = 1000;
@@ -199,7 +199,7 @@ export const configShapes = {
 export const triggerTypes = ['event', 'timer'] as const;
 
 export const triggerShapes = {
-  event: closedObject({ type: z.literal('event'), event_type: z.string(), target }),
+  event: closedObject({ type: z.literal('event'), event_type: z.string(), when: code.optional(), target }),
   timer: closedObject({
     type: z.literal('timer'),
     cron: z.string().optional(),

@@ -194,6 +194,8 @@ export type Trigger =
       readonly type: 'event';
       /** Tokens may be `*` for one token; the last may be `>` for the rest. */
       readonly pattern: string;
+      /** CEL over the event, evaluated in the cell; false passes the event over. */
+      readonly when?: string;
       readonly target: string;
     }
   | {

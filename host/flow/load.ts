@@ -42,7 +42,7 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
   checkIds(nodes, problems);
   checkTargets(nodes, triggers, problems);
   checkGraph(nodes, triggers, problems);
-  checkExpressions(nodes, problems);
+  checkExpressions(nodes, triggers, problems);
   checkEffects(nodes, reach, problems);
   problems.throwIfAny();
   if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });

@@ -10,6 +10,8 @@ import type { Edge } from './read-node.ts';
 /** A trigger as far as it could be read. */
 export interface TriggerDraft {
   readonly targets: readonly Edge[];
+  readonly path?: Path;
+  readonly when?: string;
   /** Undefined where the trigger has a problem. */
   readonly trigger?: Trigger;
 }
@@ -34,7 +36,9 @@ export function readTrigger(
       if (read === undefined || !patternIsValid(read.event_type, [...path, 'event_type'], problems)) {
         return { targets };
       }
-      return { targets, trigger: { type: 'event', pattern: read.event_type, target: read.target } };
+      const { event_type: pattern, when, target: to } = read;
+      const condition = when === undefined ? {} : { when };
+      return { targets, path, ...condition, trigger: { type: 'event', pattern, ...condition, target: to } };
     }
     case 'timer': {
       const read = problems.parse(triggerShapes.timer, rest, path);

@@ -185,6 +185,18 @@ test('what a run waits for is not held against its event, even where a restart f
   expect((await bus.settlements(2))[1]).toMatchObject({ kind: 'dead' });
 });
 
+test('a run that its trigger did not want leaves no result', async () => {
+  const { bus, cells } = await open([flow('a', '>'), flow('b', '>')]);
+  cells.answer = async (job) => ({
+    kind: 'runs',
+    runs: job.runs.map(({ runId: id, flow: name }) =>
+      name === 'a' ? { ...ok(id, name), status: 'passed' } : ok(id, name),
+    ),
+  });
+  bus.deliver(delivery('e1'));
+  expect(await bus.settlements(1)).toMatchObject([{ kind: 'ack', runs: [{ flow: 'b' }] }]);
+});
+
 test('an event that no flow waits for is acknowledged at once, without a cell', async () => {
   const { bus, cells, dispatcher } = await open();
   bus.deliver(delivery('e1', 'user.created'));

@@ -3,6 +3,7 @@ import { FlowProgram } from '../../host/flow/executor.ts';
 import type { ScriptCompiler } from '../../host/flow/node/script.ts';
 import { RunEvent } from '../../host/flow/scope.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
+import type { EffectAnswer } from '../../host/sandbox/protocol.ts';
 import { type Entry, EVENT, flowOf, harness, journalOf, outputOf, RUN, run, scripts } from './harness.ts';
 
 describe('scope', () => {
@@ -276,6 +277,35 @@ describe('publish', () => {
 });
 
 describe('http_response', () => {
+  test('the webhook is answered at the node, and what comes after it goes on behind its back, even if it fails', async () => {
+    const h = harness();
+    const pending = Promise.withResolvers<EffectAnswer>();
+    h.answerEffect = () => pending.promise;
+    const running = run(
+      `
+- { id: a, type: http_response, config: { status: 202, body: accepted }, next: b }
+- { id: b, type: publish, config: { event_type: made, payload: 1 }, next: c }
+- { id: c, type: transform, config: { value: "{{ event.nope }}" } }
+`,
+      h,
+    );
+    while (h.effects.length === 0) await Promise.resolve();
+    expect(h.answers).toMatchObject([{ answer: { status: 202, body: 'accepted' } }]);
+    pending.resolve({ kind: 'ok', output: '{}' });
+    const outcome = await running;
+    expect(outcome.error?.node).toBe('c');
+    expect(h.answers).toHaveLength(1);
+
+    // A delivery that comes after it does not answer again.
+    const again = harness();
+    const journal = h.effects[0]?.run?.journal.map(({ entry }) => entry) ?? [];
+    const answered = '- { id: a, type: http_response, config: { body: 1 }, next: b }';
+    await run(`${answered}\n- { id: b, type: publish, config: { event_type: x, payload: 1 } }`, again, {
+      journal,
+    });
+    expect(again.answers).toEqual([]);
+  });
+
   test('an object is answered as JSON, and the flow goes on after it', async () => {
     const h = harness();
     const outcome = await run(
