@@ -48,7 +48,7 @@ function holdersIn(cell: string): Holder[] {
 /** What the tests and groups of a file are called, as its source has it. */
 function titlesOf(file: string): string[] {
   const source = readFileSync(join(root, file), 'utf8');
-  const called = /(?:\b(?:test|describe)(?:\.\w+)*|\))\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
+  const called = /(?:\b(?:test|describe)(?:Once)?(?:\.\w+)*|\))\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
   return [...source.matchAll(called)].map(([, , title = '']) => title.replaceAll(/\\(.)/g, '$1'));
 }
 

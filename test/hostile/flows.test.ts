@@ -3,6 +3,7 @@ import type { Flow } from '../../host/flow/flow.ts';
 import { loadFlow } from '../../host/flow/load.ts';
 import type { Job } from '../../host/sandbox/protocol.ts';
 import { Arena, type Outcome } from './arena.ts';
+import { testOnce } from './isolation.ts';
 
 const arena = new Arena();
 beforeAll(() => arena.open());
@@ -191,7 +192,7 @@ describe('an expression is bounded', () => {
     );
   });
 
-  test.each([
+  testOnce.each([
     ['a regular expression that backtracks', "event.payload.text.matches('^(x+)+$')"],
     ['comprehensions three deep', '[1].all(x, [1].all(y, [1].all(z, true)))'],
     ['parentheses without end', `${'('.repeat(5000)}true${')'.repeat(5000)}`],

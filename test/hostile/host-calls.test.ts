@@ -180,7 +180,9 @@ describe.each(KINDS)('%s', (_, asker) => {
   test('that waits is not evicted, and its answer finds it', async () => {
     const held = hold();
     const wasm = await asker(BUS);
-    const code = await arena.code({ wasm, exports, grants });
+    // On a busy machine the others take longer than a call may wait.
+    const limits = { effectCallWallMs: 600_000 };
+    const code = await arena.code({ wasm, exports, grants, limits });
     const tenant = arena.admit(code);
     const call = arena.call(tenant, strikeJob(DRAFT));
     await expect.poll(() => held.length).toBe(1);

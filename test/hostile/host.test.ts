@@ -3,6 +3,7 @@ import { forever, raw } from '../capability/http/outside.ts';
 import { packPath, scriptFlow, writeBundle } from '../system/bundle.ts';
 import { type HostHere, startHere } from '../system/host-here.ts';
 import { post, webhook } from '../system/request.ts';
+import { isolation } from './isolation.ts';
 
 /** A whole host under attack, by way of its door: it answers, and the events of another tenant keep flowing. */
 
@@ -13,6 +14,7 @@ async function besieged(origin: string): Promise<HostHere> {
     http: { listen: '127.0.0.1:0' },
     tenants: {
       attacker: {
+        isolation,
         providers: {
           outbound: {
             pack: packPath('outbound'),
@@ -24,6 +26,7 @@ async function besieged(origin: string): Promise<HostHere> {
         },
       },
       bystander: {
+        isolation,
         providers: { 'events-webhook': { pack: packPath('events-webhook') } },
         flows: ['flows/count.ygtc'],
       },

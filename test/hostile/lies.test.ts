@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { compileGuest, ingestJob } from '../sandbox/cell.ts';
 import { Arena } from './arena.ts';
 import { ANSWER, componentText, INFO, LOG, type ModuleParts, moduleText, TEXT } from './guest-text.ts';
+import { testOnce } from './isolation.ts';
 
 const arena = new Arena();
 beforeAll(() => arena.open());
@@ -124,7 +125,7 @@ describe('what a component hands over is checked at its boundary', () => {
 });
 
 describe('a component of another contract', () => {
-  test.each(['list<string>', 'string', 'result<list<string>, problem>', 'result<string, string>'])(
+  testOnce.each(['list<string>', 'string', 'result<list<string>, problem>', 'result<string, string>'])(
     'that returns %s is refused before anything of it is compiled, with what was expected',
     async (result) => {
       await expect(arena.code({ wasm: await componentText({ result }) })).rejects.toMatchObject({

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { flowOf, tenantsBundle, writeBundle } from '../system/bundle.ts';
 import { startHere } from '../system/host-here.ts';
 import { post, webhook } from '../system/request.ts';
+import { isolation } from './isolation.ts';
 
 test('a flow that publishes what triggers it ends in the dead letters after 16 hops, and delays nobody', async () => {
   const echo = (name: string, event_type: string, payload: string): string =>
@@ -10,8 +11,9 @@ test('a flow that publishes what triggers it ends in the dead letters after 16 h
     await writeBundle(
       tenantsBundle({
         // Each event becomes two: without an end, and without a bound on hops, 65,536 of them by now.
-        attacker: { flows: { loop: echo('loop', 'loop.again', '{{ event.payload }}') } },
+        attacker: { isolation, flows: { loop: echo('loop', 'loop.again', '{{ event.payload }}') } },
         bystander: {
+          isolation,
           flows: {
             once: echo('once', 'other.once', '{{ event.payload }}').replace('other.once', 'other.done'),
           },

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { compileGuest, ingestJob } from '../sandbox/cell.ts';
 import { Arena } from './arena.ts';
 import { componentText, moduleText, STRIKE } from './guest-text.ts';
+import { describeOnce } from './isolation.ts';
 
 const arena = new Arena();
 beforeAll(() => arena.open());
@@ -12,11 +12,6 @@ const TRAPPED = { kind: 'thrown', code: 'guest_trap' };
 const TOO_LARGE = { code: 'guest_memory_too_large' };
 /** Traps unless the value on the stack is what growing in vain gives. */
 const IN_VAIN = '(i32.const -1) (i32.ne) (if (then unreachable))';
-
-async function residentBytes(): Promise<number> {
-  const status = await readFile(`/proc/${arena.sandbox.hostPids()[0]}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024;
-}
 
 describe('a guest grows its memory to its bound and no further', () => {
   test('at once', async () => {
@@ -63,14 +58,15 @@ describe('a guest grows its memory to its bound and no further', () => {
         (memory.fill (i32.const 131072) (i32.const 1) (i32.const 65536000)) ${end}`,
     });
     const tenant = arena.admit(await arena.code({ wasm, limits: { cpuSliceMs: 1000 } }));
-    const before = await residentBytes();
+    await arena.call(tenant, ingestJob('{}'));
+    const before = await arena.residentBytes();
     for (let calls = 0; calls < 16; calls += 1) await arena.call(tenant, ingestJob(STRIKE));
     // Sixteen calls touched 1,000 MiB; the tenant's total is 256, and what else runs here is small.
-    expect((await residentBytes()) - before).toBeLessThan(500 * MiB);
+    expect((await arena.residentBytes()) - before).toBeLessThan(500 * MiB);
   });
 });
 
-describe('a module whose memory cannot be bounded is refused before it is compiled', () => {
+describeOnce('a module whose memory cannot be bounded is refused before it is compiled', () => {
   test.each([
     ['a minimum of 4 GiB', '(memory (export "m") 65536)', TOO_LARGE],
     ['a table of 10 million elements', '(table 10000000 funcref)', TOO_LARGE],

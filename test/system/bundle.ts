@@ -56,6 +56,7 @@ export interface TenantParts {
   readonly packs?: readonly PackName[];
   /** As in the bundle. */
   readonly limits?: Readonly<Record<string, string | number>>;
+  readonly isolation?: 'shared' | 'process';
 }
 
 export interface TenantsOptions {
@@ -83,6 +84,7 @@ export function tenantsBundle(
       providers: Object.fromEntries(own.map((name) => [name, { pack: packPath(name) }])),
       flows,
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
+      ...(parts.isolation === undefined ? {} : { isolation: parts.isolation }),
     };
   }
   const http = { listen: '127.0.0.1:0', response_timeout: responseTimeout, max_body: maxBody };
