@@ -4,7 +4,17 @@ import type { CompiledFlowNode } from './compiled-flow.ts';
 import type { NodeOutcome } from './journal.ts';
 import type { BrokerAsk, NodeStep, ProviderAsk } from './node/node.ts';
 import { nodeTimeout, type Wall } from './run-effects.ts';
-import type { Standing, StrandParts } from './strand.ts';
+import type { StrandParts } from './strand.ts';
+
+/** What is known of a node that is not done. */
+export interface Standing {
+  readonly ordinal: number;
+  readonly tries: NonNullable<NodeOutcome['tries']>;
+  readonly effects: number;
+  readonly waits: number;
+  readonly due: number | undefined;
+  readonly since: number | undefined;
+}
 
 /** One try of one node: how long it may take, what it did, and what its outcome says of it. */
 export class Attempt {

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../event/json.ts';
  * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
  * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
  * Cell: `executor.ts` runs flows; a run (`run.ts`) is one or more strands (`strand.ts`) of nodes, which share its journal and
- * bounds (`run-state.ts`); `attempt.ts` is one try of a node, `retry.ts` says when the next one comes, and `run-failure.ts` what
+ * bounds (`run-state.ts`), each recording its own (`strand-journal.ts`); `attempt.ts` is one try of a node, `retry.ts` says when the next one comes, and `run-failure.ts` what
  * ends a strand; `node/` holds a file per node type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
  * into it and back.
  *

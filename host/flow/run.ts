@@ -5,6 +5,7 @@ import { PutOff, RunFailure } from './run-failure.ts';
 import { RunState } from './run-state.ts';
 import { type RunEvent, RunScope } from './scope.ts';
 import { Strand } from './strand.ts';
+import { StrandJournal } from './strand-journal.ts';
 
 export interface RunParts {
   readonly flow: CompiledFlow;
@@ -31,7 +32,8 @@ export class Run {
     try {
       state = new RunState(this.#parts);
       const scope = new RunScope(event);
-      const strand = new Strand({ run: this.#parts, state, flow, path: '', scope });
+      const journal = new StrandJournal(order.runId, state);
+      const strand = new Strand({ run: this.#parts, state, journal, flow, path: '', scope });
       const output = await strand.toEnd(flow.flow.triggers[order.trigger]?.target);
       this.#answer(state, 200, output);
       return this.#outcome(state, { status: 'ok', output });

@@ -1,8 +1,7 @@
 import { GtpackError } from '../errors.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type Standing } from './attempt.ts';
 import type { CompiledFlow, CompiledFlowNode } from './compiled-flow.ts';
 import { CONTINUE, outputNames } from './flow.ts';
-import type { NodeOutcome, PlacedEntry } from './journal.ts';
 import type { NodeEffect } from './node/node.ts';
 import { retryDelayMs } from './retry.ts';
 import type { RunParts } from './run.ts';
@@ -11,6 +10,7 @@ import { PutOff, RunFailure } from './run-failure.ts';
 import type { RunState } from './run-state.ts';
 import type { RunScope } from './scope.ts';
 import { stepKey } from './step-key.ts';
+import type { StrandJournal } from './strand-journal.ts';
 
 /** Longer waits put the run off, so that its event is not held in memory. */
 const MAX_WAIT_IN_CELL_MS = 2000;
@@ -24,33 +24,22 @@ export interface StrandParts {
   /** Names it within its run; empty for the main one. */
   readonly path: string;
   readonly scope: RunScope;
-  /** The one that waits for it. */
-  readonly parent?: Strand;
+  readonly journal: StrandJournal;
   /** What bounds all of it. */
   readonly wall?: Wall;
-}
-
-/** What is known of a node that is not done. */
-export interface Standing {
-  readonly ordinal: number;
-  readonly tries: NonNullable<NodeOutcome['tries']>;
-  readonly effects: number;
-  readonly waits: number;
-  readonly due: number | undefined;
-  readonly since: number | undefined;
 }
 
 /** A chain of nodes of one run, one after the other. */
 export class Strand {
   readonly #parts: StrandParts;
-  /** Written and not recorded. */
-  readonly #pending = new Map<number, PlacedEntry>();
+  readonly #journal: StrandJournal;
   /** Nodes that are done: the place of a step among them names it, on every delivery. */
   #done = 0;
   #standing: (Standing & { readonly node: string }) | undefined;
 
   constructor(parts: StrandParts) {
     this.#parts = parts;
+    this.#journal = parts.journal;
   }
 
   /**
@@ -64,7 +53,7 @@ export class Strand {
     try {
       at = this.#resume(start);
       while (at !== undefined) at = await this.#node(at);
-      this.#handOver();
+      this.#journal.handOver();
       return this.#parts.scope.inputJson;
     } catch (thrown) {
       if (thrown instanceof PutOff) throw thrown;
@@ -138,7 +127,7 @@ export class Strand {
     const step = attempt.step;
     if (compiled.when !== undefined && !compiled.when(step)) {
       const next = this.#target(node.next);
-      this.#write(standing, attempt.outcome({ status: 'skipped', next: next ?? null }));
+      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
       return next;
     }
     const result = await compiled.compiled.run(step);
@@ -155,7 +144,7 @@ export class Strand {
       this.#enter(compiled, output);
     }
     const rest = output === undefined ? {} : { output };
-    this.#write(standing, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
+    this.#journal.write(standing.ordinal, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
     return next;
   }
 
@@ -176,26 +165,25 @@ export class Strand {
     const named = { runId, flow: flow.flow.name, node: attempt.name };
     const ends = (json: string, expected: number): void => {
       attempt.checkOutput(json);
-      this.#write(standing, attempt.outcome({ status: 'ok', next, output: json }, expected));
+      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'ok', next, output: json }, expected));
     };
     try {
       let json: string;
       if (typeof output === 'string') {
         json = output;
         ends(json, 1);
-        const journal = this.#unrecorded();
+        const journal = this.#journal.unrecorded();
         await attempt.ask(ask, { ...named, journal });
-        this.#markRecorded(journal);
+        this.#journal.markRecorded(journal);
       } else {
         json = output(await attempt.ask(ask, { ...named, journal: [] }));
         ends(json, 0);
-        await this.#record();
+        await this.#journal.record();
       }
       this.#count(json);
       return json;
     } catch (error) {
-      this.#pending.delete(standing.ordinal);
-      state.journal.restore(standing.ordinal, before);
+      this.#journal.restore(standing.ordinal, before);
       throw error;
     }
   }
@@ -221,8 +209,11 @@ export class Strand {
     const waits = standing.waits + (wait > MAX_WAIT_IN_CELL_MS ? 1 : 0);
     const next = { ...standing, tries, effects: attempt.effects, due, waits };
     const { node } = compiled;
-    this.#write(standing, attempt.outcome({ status: 'retrying', next: node.id, tries, due, waits }));
-    await this.#record();
+    this.#journal.write(
+      standing.ordinal,
+      attempt.outcome({ status: 'retrying', next: node.id, tries, due, waits }),
+    );
+    await this.#journal.record();
     return next;
   }
 
@@ -245,8 +236,8 @@ export class Strand {
   ): Promise<PutOff> {
     if (node.timeoutMs !== undefined && standing.since === undefined) {
       const since = attempt.startedAt;
-      this.#write(standing, attempt.outcome({ status: 'running', next: node.id, since }));
-      await this.#record();
+      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'running', next: node.id, since }));
+      await this.#journal.record();
     }
     return putOff;
   }
@@ -272,9 +263,9 @@ export class Strand {
     const next = this.#target(goesOn ? node.next : onError);
     const { code, node: where, retryable } = failure.error;
     const error = { code, message: failure.plain, node: where, retryable };
-    this.#write(standing, attempt.outcome({ status: 'caught', next: next ?? null, error }));
+    this.#journal.write(standing.ordinal, attempt.outcome({ status: 'caught', next: next ?? null, error }));
     // What the node did outside of its run may not be done again.
-    if (attempt.effects > 0) await this.#record();
+    if (attempt.effects > 0) await this.#journal.record();
     this.#parts.scope.fail(error);
     this.#done += 1;
     return next;
@@ -287,40 +278,6 @@ export class Strand {
     const outcome = attempt.outcome({ status: 'error', next: null, error: { code, message } });
     this.#parts.state.journal.write(standing.ordinal, outcome);
     return failure;
-  }
-
-  #write({ ordinal }: Standing, outcome: NodeOutcome): void {
-    this.#pending.set(ordinal, this.#parts.state.journal.write(ordinal, outcome));
-  }
-
-  /** What has to be recorded with the next effect: what led to this strand, too. */
-  #unrecorded(): PlacedEntry[] {
-    const { parent } = this.#parts;
-    const led = parent === undefined ? [] : parent.#unrecorded();
-    return [...led, ...this.#pending.values()];
-  }
-
-  #markRecorded(entries: readonly PlacedEntry[]): void {
-    for (const { ordinal, entry } of entries) {
-      if (this.#pending.get(ordinal)?.entry === entry) this.#pending.delete(ordinal);
-    }
-    const { parent } = this.#parts;
-    if (parent !== undefined) parent.#markRecorded(entries);
-  }
-
-  /** Its outcomes are recorded no later than that of the node that it was for. */
-  #handOver(): void {
-    const { parent } = this.#parts;
-    if (parent === undefined) return;
-    for (const [ordinal, entry] of this.#pending) parent.#pending.set(ordinal, entry);
-    this.#pending.clear();
-  }
-
-  async #record(): Promise<void> {
-    const journal = this.#unrecorded().toSorted((a, b) => a.ordinal - b.ordinal);
-    if (journal.length === 0) return;
-    await this.#parts.state.effects.record({ runId: this.#parts.run.order.runId, journal });
-    this.#markRecorded(journal);
   }
 
   #enter({ node }: CompiledFlowNode, json: string): void {
