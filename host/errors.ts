@@ -272,7 +272,7 @@ export class GtpackError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** One error that carries several problems, as a checked file gives them. */
+  /** One error that carries several problems, as a checked file gives them: the first 100, and how many more there were. */
   static ofProblems(problems: readonly [Problem, ...Problem[]]): GtpackError {
     const [first] = problems;
     const error = new GtpackError(first.code, first.message);

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { PLUGIN_PACKAGE, type PluginExport, type PluginImport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { FREE_IMPORTS, interfaceName } from './plugin-interface.ts';
+import { steadyRuntime } from './quickjs-runtime.ts';
 import { sdkFolder } from './sdk-folder.ts';
 
 const WORLD = 'provider';
@@ -38,7 +39,9 @@ export async function compileTypeScript(
     const bundling = join(scratch, 'bundling.mjs');
     await writeFile(bundling, bundlingText());
     const output = join(scratch, 'provider.wasm');
-    const messages = await runCompiler(compiler, dir, wit, [
+    const runtime = join(scratch, 'runtime.wasm');
+    await writeFile(runtime, steadyRuntime(await readFile(compiler.native)));
+    const messages = await runCompiler(compiler, dir, preloadText(compiler, wit, runtime), [
       ...[
         'componentize',
         join(dir, entry),
@@ -96,7 +99,9 @@ const HOST_INTERFACE = `/^${PLUGIN_PACKAGE}\\//`;
 function bundlingText(): string {
   const alias = JSON.stringify({ [SDK_NAME]: join(sdkFolder, 'typescript', 'index.ts') });
   const treeshake = `{ moduleSideEffects: [{ test: ${HOST_INTERFACE}, sideEffects: false }] }`;
-  return `export default { resolve: { alias: ${alias} }, external: ${HOST_INTERFACE}, treeshake: ${treeshake} };\n`;
+  // It would write where each piece comes from into the component: other folder, other bytes.
+  const experimental = `{ attachDebugInfo: 'none' }`;
+  return `export default { resolve: { alias: ${alias} }, external: ${HOST_INTERFACE}, treeshake: ${treeshake}, experimental: ${experimental} };\n`;
 }
 
 interface Compiler {
@@ -104,6 +109,9 @@ interface Compiler {
   readonly entry: string;
   /** The file system that its WIT parser is given. */
   readonly fileSystem: string;
+  /** What makes components of scripts, and its native module. */
+  readonly engine: string;
+  readonly native: string;
 }
 
 function findCompiler(): Compiler {
@@ -111,7 +119,13 @@ function findCompiler(): Compiler {
     const jco = import.meta.resolve('@bytecodealliance/jco');
     const parser = createRequire(jco).resolve('@bytecodealliance/jco-transpile');
     const fileSystem = createRequire(parser).resolve('@bytecodealliance/preview2-shim/filesystem');
-    return { entry: fileURLToPath(new URL('./jco.js', jco)), fileSystem: pathToFileURL(fileSystem).href };
+    const engine = createRequire(jco).resolve('componentize-qjs');
+    return {
+      entry: fileURLToPath(new URL('./jco.js', jco)),
+      fileSystem: pathToFileURL(fileSystem).href,
+      engine,
+      native: nativeModule(engine),
+    };
   } catch (error) {
     throw new GtpackError(
       'pack_compiler_missing',
@@ -121,15 +135,48 @@ function findCompiler(): Compiler {
   }
 }
 
+/** The one of its packages that is made for this machine, and so was installed. @throws Error where none is */
+function nativeModule(engine: string): string {
+  const require = createRequire(engine);
+  const { optionalDependencies = {} } = require('./package.json') as {
+    optionalDependencies?: Readonly<Record<string, string>>;
+  };
+  const [installed] = Object.keys(optionalDependencies).flatMap((name) => {
+    try {
+      return [require.resolve(name)];
+    } catch {
+      return [];
+    }
+  });
+  if (installed === undefined) throw new Error('componentize-qjs has no native module for this machine');
+  return installed;
+}
+
+/**
+ * What jco has no option for. Its WIT parser is itself a component, and its file system starts out empty: it is shown the one
+ * folder. And the engine that it starts is the one that starts the same each time.
+ */
+function preloadText({ fileSystem, engine }: Compiler, wit: string, runtime: string): string {
+  const text = JSON.stringify;
+  return [
+    `import { readFileSync } from 'node:fs';`,
+    `import { createRequire } from 'node:module';`,
+    `import { _addPreopen } from ${text(fileSystem)};`,
+    `_addPreopen(${text(wit)}, ${text(wit)});`,
+    `const engine = createRequire(${text(engine)})(${text(engine)});`,
+    `const { componentize } = engine;`,
+    `const runtimeBytes = readFileSync(${text(runtime)});`,
+    `engine.componentize = ({ sync, ...options }) => componentize({ ...options, runtimeBytes });`,
+  ].join('\n');
+}
+
 /** @returns what the compiler wrote if it failed, else undefined */
 function runCompiler(
   compiler: Compiler,
   cwd: string,
-  wit: string,
+  preload: string,
   args: readonly string[],
 ): Promise<string | undefined> {
-  // jco's WIT parser is itself a component, and its file system starts out empty: it is shown the one folder.
-  const preload = `import { _addPreopen } from ${JSON.stringify(compiler.fileSystem)}; _addPreopen(${JSON.stringify(wit)}, ${JSON.stringify(wit)});`;
   const execArgv = ['--import', `data:text/javascript,${encodeURIComponent(preload)}`];
   return new Promise((done, fail) => {
     const child = fork(compiler.entry, args, { cwd, execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
