@@ -178,7 +178,8 @@ describe('timeout', () => {
   test('a pending effect is answered with a problem, and the request is to end with its node', async () => {
     const h = harness();
     h.answerEffect = () => new Promise(() => undefined);
-    h.after = (_, due) => {
+    h.after = (ms, due) => {
+      expect(ms).toBeLessThanOrEqual(50);
       queueMicrotask(due);
       return () => undefined;
     };
@@ -265,6 +266,15 @@ describe('on_error', () => {
 - { id: continue, type: transform, config: { value: named } }
 `;
     expect(outputOf(await go(nodes, harness()))).toBe('named');
+  });
+
+  test("what is the host's to mend is not the flow's to handle", async () => {
+    const h = harness();
+    const problem = { code: 'host_stopping', message: 'The host is stopping.', retryable: true };
+    h.answerEffect = async () => ({ kind: 'problem', problem });
+    const outcome = await go(call('on_error: continue, retry: { attempts: 2 }'), h);
+    expect(outcome).toMatchObject({ status: 'error', error: { code: 'host_stopping', retryable: true } });
+    expect(h.effects.length).toBe(1);
   });
 
   test('a run that has used up its steps fails all the same', async () => {
