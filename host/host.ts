@@ -26,6 +26,8 @@ import { AuditFile } from './observe/audit-file.ts';
 import { AuditLog } from './observe/audit-log.ts';
 import { auditLine } from './observe/audit-record.ts';
 import { hostLog, subjectOf } from './observe/host-log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { openOperatorPort } from './observe/operator-port.ts';
 import { redactedCells, redactedEffect, redactedJournal, redactedLog } from './observe/redacted-cells.ts';
 import { createRedactors } from './observe/redactor.ts';
 import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
@@ -60,6 +62,8 @@ async function assemble(
 
   const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
   opened.defer(() => bus.close());
+  const metrics = new Metrics();
+  if (bundle.operator !== null) bus.tap(metrics.listener);
   const byId = new Map<TenantId, TenantDeployment>(tenants.map((tenant) => [tenant.id, tenant]));
   const audit = await AuditLog.open(
     { sink: new AuditFile(bundle.audit), now: Date.now, onFault: (message) => log.error({}, message) },
@@ -78,6 +82,7 @@ async function assemble(
     onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
     onPerformed: (record) => {
       const pack = byId.get(record.tenant)?.packs.get(record.source) ?? null;
+      metrics.effect(record);
       audit.record(auditLine(record, { now: Date.now(), pack, redact: redactors.of(record.tenant) }));
     },
     monotonicMs: () => performance.now(),
@@ -199,6 +204,24 @@ async function assemble(
   });
   opened.defer(() => guestTimers.stop());
 
+  let isStopping = false;
+  let closePort = async (): Promise<void> => undefined;
+  if (bundle.operator !== null) {
+    const port = await openOperatorPort({
+      ...bundle.operator,
+      // Through the store and back: a bus that has stopped refuses.
+      isReady: async () => (await bus.runs.list({ limit: 1 })) && !isStopping,
+      metrics: async () => {
+        const { cells: live, hosts } = sandbox.counts();
+        const quarantined = sandbox.quarantine.list().length;
+        return metrics.text({ tenants: await bus.counts(), cells: live, cellHosts: hosts, quarantined });
+      },
+    });
+    opened.defer(() => port.close());
+    log.info({}, `Health and metrics are at ${port.url}.`);
+    closePort = () => port.close();
+  }
+
   const emitter = new Emitter({ bus, knows: (tenant) => byId.has(tenant), now: Date.now });
   const describe = (): HostDescription => ({
     env: bundle.env,
@@ -219,6 +242,7 @@ async function assemble(
       records: operatorRecords(bus, (tenant) => flowDigests(byId.get(tenant)?.flows ?? [])),
     },
     async stop(graceMs) {
+      isStopping = true;
       scheduler.stop();
       await guestTimers.stop();
       await ingress.close();
@@ -229,6 +253,7 @@ async function assemble(
       await sandbox.stop();
       await broker.close();
       await audit.close();
+      await closePort();
       await bus.close();
     },
   };

@@ -21,6 +21,8 @@ import { trustShape } from './trust-file.ts';
  */
 
 const DEFAULT_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 8080 });
+/** The port that exporters of this kind have by custom. */
+const DEFAULT_OPERATOR_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 9464 });
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
 
@@ -99,6 +101,12 @@ const httpFile = mapping({
   ).optional(),
 });
 
+const operatorFile = mapping({
+  listen: text('an address with a port, such as "127.0.0.1:9464",', parseListenAddress)
+    .optional()
+    .default(DEFAULT_OPERATOR_LISTEN),
+});
+
 export const bundleFile = mapping({
   env: envName.optional().default('dev' as EnvName),
   bus: busFile.optional().default({ kind: 'embedded', file: DEFAULT_BUS_FILE }),
@@ -107,6 +115,7 @@ export const bundleFile = mapping({
     max_body: DEFAULT_LIMITS.maxBodyBytes,
     response_timeout: DEFAULT_RESPONSE_TIMEOUT_MS,
   }),
+  operator: operatorFile.optional(),
   dedupe_window: duration(1000, 90 * 86_400_000)
     .optional()
     .default(DEFAULT_DEDUPE_WINDOW_MS),

@@ -5,6 +5,7 @@ import type { Secrets } from '../grant/secret.ts';
 import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import type { Limits } from '../limits.ts';
 import type { AuditOptions } from './audit-shape.ts';
+import type { ListenAddress } from './listen-address.ts';
 
 /** A bundle, read once, resolved against its folder, and frozen. */
 export interface Bundle {
@@ -15,6 +16,8 @@ export interface Bundle {
   readonly env: EnvName;
   readonly http: HttpOptions;
   readonly bus: BusOptions;
+  /** Where health and metrics are; null where the bundle wants none. */
+  readonly operator: ListenAddress | null;
   readonly audit: AuditOptions;
   /** How long an id is remembered (promise B4), in ms. */
   readonly dedupeWindowMs: number;

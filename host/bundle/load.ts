@@ -78,6 +78,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
       publicUrl,
     },
     bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
+    operator: written.operator?.listen ?? null,
     audit: {
       file: resolve(dir, written.audit.file),
       maxFileBytes: written.audit.max_file,

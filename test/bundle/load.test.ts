@@ -54,6 +54,7 @@ describe('a bundle', () => {
         publicUrl: null,
       },
       bus: { kind: 'embedded', file: join(dir, '.gtpack/bus.sqlite') },
+      operator: null,
       audit: { file: join(dir, '.gtpack/audit/audit.jsonl'), maxFileBytes: 67_108_864, keep: 10 },
       dedupeWindowMs: 86_400_000,
       trust: null,
