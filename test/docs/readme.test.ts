@@ -127,7 +127,9 @@ describe('commands', () => {
       usage.replace(/ [[<].*$/, '').replace('gtpack ', ''),
     );
     const named = [
-      ...readme.matchAll(/(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect|sign|verify|list|release|show|replay|drop|check))?)/g),
+      ...readme.matchAll(
+        /(?:npm run -s gtpack -- |`gtpack )([a-z]+(?: (?:build|inspect|sign|verify|list|release|show|replay|drop|check))?)/g,
+      ),
     ].map(([, name = '']) => name);
     expect(sorted(named).filter((name) => !known.includes(name) && name !== 'help')).toEqual([]);
   });
