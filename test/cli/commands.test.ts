@@ -604,6 +604,7 @@ describe('pack inspect', () => {
         'requests   http for c: to\\u{1b} call',
         'sbom       matches every file',
         'signature  none',
+        'remark     The flow main is left out: It holds no nodes.',
         'This host takes it.',
         '',
       ],
