@@ -305,7 +305,11 @@ describe('a bundle', () => {
   });
 
   test('that keeps its files open to others is told which, and how to close them', async () => {
-    await using folder = await folderOf({ 'bundle.yaml': PROVIDER, 'field.gtpack': '', '.gtpack/bus.sqlite': '' });
+    await using folder = await folderOf({
+      'bundle.yaml': PROVIDER,
+      'field.gtpack': '',
+      '.gtpack/bus.sqlite': '',
+    });
     const kept = join(folder.path, '.gtpack');
     const bundle = await loadBundle(folder.path);
     await chmod(kept, 0o755);
