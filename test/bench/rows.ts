@@ -5,7 +5,8 @@ import { evaluations } from './rows/evaluations.ts';
 import { extism } from './rows/extism.ts';
 import { ingress } from './rows/ingress.ts';
 import { outbound } from './rows/outbound.ts';
+import { packs } from './rows/packs.ts';
 import { result } from './rows/result.ts';
 
 /** In the order in which they run. */
-export const ROWS: readonly Row[] = [ingress, calls, extism, outbound, result, cold, evaluations];
+export const ROWS: readonly Row[] = [ingress, calls, extism, outbound, result, cold, evaluations, packs];
