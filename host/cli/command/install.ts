@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { PluginImport } from '../../contract.ts';
 import type { InstalledProvider } from '../../deploy/install/install.ts';
 import type { InstallPlan, ProviderPlan, RequestPlan } from '../../deploy/install/plan.ts';
@@ -53,6 +53,10 @@ export async function installPack(
       cure: 'Look at what it asks for, and run it again with --yes and a --grant for each capability.',
     });
   }
+  const missing = plan.providers
+    .flatMap(openRequests)
+    .filter(({ capability }) => given.every((grant) => grant.capability !== capability));
+  if (options.yes && missing.length > 0) await note(world, plain(missingLine(missing)));
   const decision = options.yes
     ? { grants: given, trustSigner: options.trustSigner, agreed: true }
     : await decide(world, plan, given, options);
@@ -63,6 +67,10 @@ export async function installPack(
   const installed = await rooms.install(plan, { ...decision, allowUnsigned: options.allowUnsigned });
   if (options.json) await printJson(world, installedJson(plan, installed));
   else await print(world, ...installedLines(world, plan, installed).map(plain));
+  await note(
+    world,
+    plain(`It runs from the next start on: gtpack up ${shownPath(world, dirname(plan.bundle.file))}`),
+  );
   return 0;
 }
 
@@ -106,6 +114,20 @@ async function decide(
   return { grants: [...grants.values()], trustSigner, agreed: await questions.confirm('Install it?') };
 }
 
+function missingLine(missing: readonly RequestPlan[]): string {
+  const names = [...new Set(missing.map(({ capability }) => capability))];
+  const options = names.map((name) => `--grant ${name}${MEANT[name] ?? ''}`).join(' ');
+  return `Not granted: ${names.join(', ')}. To grant: ${options}`;
+}
+
+/** What stands behind a capability in a short grant. */
+const MEANT: Partial<Record<PluginImport, string>> = {
+  http: '=HOST',
+  bus: '=TYPE',
+  timers: '=TYPE',
+  secrets: '=NAME',
+};
+
 function openRequests({ requests }: ProviderPlan): RequestPlan[] {
   return requests.filter(({ isGranted }) => !isGranted);
 }
@@ -124,6 +146,11 @@ function answerOf(capability: PluginImport, words: readonly string[]): WrittenGr
   return isYes(words.join('')) ? grantOf(capability, []) : undefined;
 }
 
+function trustText({ trust, pack }: InstallPlan): string {
+  const canTrust = pack.signer !== null && (trust === 'unchecked' || trust === 'refused');
+  return `${TRUST_TEXT[trust]}${canTrust ? '. To trust this signer: --trust-signer' : ''}`;
+}
+
 const TRUST_TEXT: Readonly<Record<InstallPlan['trust'], string>> = {
   trusted: 'trusted by the bundle',
   exempt: 'the bundle exempts it: allow_unsigned',
@@ -131,11 +158,12 @@ const TRUST_TEXT: Readonly<Record<InstallPlan['trust'], string>> = {
   refused: 'not trusted by the bundle, which will not start it',
 };
 
-function planLines({ pack, providers, trust, tenant, bundle }: InstallPlan): string[] {
+function planLines(plan: InstallPlan): string[] {
+  const { pack, providers, tenant, bundle } = plan;
   return [
     `${pack.id} ${pack.version}, by ${pack.publisher}, for tenant ${tenant} of ${bundle.file}`,
     `digest     blake3:${pack.digest}`,
-    `signed by  ${pack.signer === null ? 'nobody' : `blake3:${pack.signer}`}; ${TRUST_TEXT[trust]}`,
+    `signed by  ${pack.signer === null ? 'nobody' : `blake3:${pack.signer}`}; ${trustText(plan)}`,
     ...providers.flatMap((provider) => providerLines(provider, pack.version, pack.signer)),
     ...pack.flows.map(({ path }) => `flow       ${path}`),
   ];
