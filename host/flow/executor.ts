@@ -7,7 +7,7 @@ import type { Flow } from './flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import type { ScriptCompiler } from './node/script.ts';
 import { Run } from './run.ts';
-import { RunFailure } from './run-failure.ts';
+import { placeOf, RunFailure } from './run-failure.ts';
 import { type RunEvent, RunScope } from './scope.ts';
 
 export interface ProgramOptions {
@@ -68,7 +68,7 @@ export class FlowProgram {
         return { runId, flow: name, status: 'passed', journalJson: '[]', durationMs };
       }
     } catch (thrown) {
-      const { error } = RunFailure.of(thrown, { file: flow.flow.file, node: null });
+      const { error } = RunFailure.of(thrown, placeOf(flow, undefined));
       return failedOutcome(order, error, host.now() - startedAt);
     }
     return new Run({ flow, order, event, host, limits: this.#limits, startedAt }).toEnd();

@@ -4,10 +4,10 @@ import type { Json, JsonObject } from '../event/json.ts';
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
  * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
  * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
- * Cell: `executor.ts` runs flows; a run (`run.ts`) is one or more strands (`strand.ts`) of nodes, which share its journal and
- * bounds (`run-state.ts`), each recording its own (`strand-journal.ts`); `attempt.ts` is one try of a node, `retry.ts` says when the next one comes, and `run-failure.ts` what
- * ends a strand; `node/` holds a file per node type; `scope.ts` is what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON
- * into it and back.
+ * Cell: `executor.ts` runs flows; a run (`run.ts`) is one node after the other (`run-steps.ts`), which share its scope,
+ * journal and bounds (`run-state.ts`); `step.ts` is a node with all of its tries and `attempt.ts` one of them, `retry.ts`
+ * says when the next one comes, and `run-failure.ts` what ends a run; `node/` holds a file per node type; `scope.ts` is
+ * what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON into it and back.
  *
  * Invariants:
  * - F1 a flow that loaded has no problem that can be found without running it.

@@ -10,13 +10,11 @@ export interface FailedTry {
 export interface NodeOutcome {
   readonly node: string;
   /**
-   * `caught`: it failed, and its `on_error` said how to go on. `retrying`: it failed and is tried again. `running`: it
-   * has begun, and something inside of it is put off. The last two give way to what becomes of the node.
+   * `caught`: it failed, and its `on_error` said how to go on. `retrying`: it failed and is tried again, and gives way to
+   * what becomes of the node.
    */
-  readonly status: 'ok' | 'error' | 'skipped' | 'caught' | 'retrying' | 'running';
-  /** The strand of the run that it is in; absent in the main one. */
-  readonly at?: string;
-  /** The node that follows; null where the strand ends. */
+  readonly status: 'ok' | 'error' | 'skipped' | 'caught' | 'retrying';
+  /** The node that follows; null where the run ends. */
   readonly next: string | null;
   /** JSON text; absent where the node passes its input on. */
   readonly output?: string;
@@ -25,9 +23,8 @@ export interface NodeOutcome {
   readonly effects?: number;
   /** In order; absent where its first try was its last. */
   readonly tries?: readonly FailedTry[];
-  /** Of `retrying`: not before; of `running`: when it began. Milliseconds since the Unix epoch. */
+  /** Of `retrying`: no try before; milliseconds since the Unix epoch. */
   readonly due?: number;
-  readonly since?: number;
   /** How often the run was put off for it. */
   readonly waits?: number;
   /** It has answered the waiting webhook. */
@@ -45,7 +42,7 @@ export interface NodeError {
 }
 
 /** An outcome that an earlier delivery recorded, and its place. */
-export type RecordedOutcome = NodeOutcome & { readonly ordinal: number };
+type RecordedOutcome = NodeOutcome & { readonly ordinal: number };
 
 /** An entry as the bus stores it. */
 export interface PlacedEntry {
@@ -53,13 +50,11 @@ export interface PlacedEntry {
   readonly entry: string;
 }
 
-/**
- * The outcomes of a run (invariant F2), all strands together, in the order in which they began to be written. Each entry
- * says its own place, since of strands that went on at the same time some may have been recorded and others not.
- */
+/** The outcomes of a run (invariant F2), in the order of its steps. */
 export class Journal {
   readonly #entries = new Map<number, string>();
   readonly #recorded: readonly RecordedOutcome[];
+  readonly #unrecorded = new Set<number>();
   #next = 0;
 
   /**
@@ -92,17 +87,31 @@ export class Journal {
     return this.#next - 1;
   }
 
-  /** @returns the entry, as it is to be recorded */
-  write(ordinal: number, outcome: NodeOutcome): PlacedEntry {
-    const entry = outcomeJson(ordinal, outcome);
-    this.#entries.set(ordinal, entry);
-    return { ordinal, entry };
+  write(ordinal: number, outcome: NodeOutcome): void {
+    this.#entries.set(ordinal, outcomeJson(ordinal, outcome));
+    this.#unrecorded.add(ordinal);
   }
 
   /** Takes back what was written and not recorded; `before` is what was recorded there. */
   restore(ordinal: number, before: string | undefined): void {
+    this.#unrecorded.delete(ordinal);
     if (before === undefined) this.#entries.delete(ordinal);
     else this.#entries.set(ordinal, before);
+  }
+
+  /** What has to be recorded with the next effect, in order. */
+  unrecorded(): PlacedEntry[] {
+    return [...this.#unrecorded]
+      .toSorted((a, b) => a - b)
+      .flatMap((ordinal) => {
+        const entry = this.#entries.get(ordinal);
+        return entry === undefined ? [] : [{ ordinal, entry }];
+      });
+  }
+
+  /** All that was written is recorded. */
+  markRecorded(): void {
+    this.#unrecorded.clear();
   }
 
   at(ordinal: number): string | undefined {
@@ -121,7 +130,7 @@ function outcomeJson(ordinal: number, { output, ...outcome }: NodeOutcome): stri
   return output === undefined ? json : `${json.slice(0, -1)},"output":${output}}`;
 }
 
-const STATUSES: ReadonlySet<unknown> = new Set(['ok', 'error', 'skipped', 'caught', 'retrying', 'running']);
+const STATUSES: ReadonlySet<unknown> = new Set(['ok', 'error', 'skipped', 'caught', 'retrying']);
 
 interface EntryText extends Omit<NodeOutcome, 'output'> {
   readonly n: number;

@@ -1,16 +1,24 @@
 import { errorMessage, formatProblem, GtpackError, type Problem } from '../errors.ts';
 import type { RunError } from '../sandbox/protocol.ts';
+import type { CompiledFlow } from './compiled-flow.ts';
 import { EffectProblem } from './run-effects.ts';
 
 /** Where in its flow's file a node stands. */
 export interface NodePlace {
   readonly file: string;
   readonly line?: number;
-  /** With the strand that it is in. */
   readonly node: string | null;
 }
 
-/** A node has failed for good, and with it its strand. */
+/** @param id undefined for the flow itself */
+export function placeOf({ flow, nodes }: CompiledFlow, id: string | undefined): NodePlace {
+  const { file } = flow;
+  if (id === undefined) return { file, node: null };
+  const line = nodes.get(id)?.node.line;
+  return { file, ...(line === undefined ? {} : { line }), node: id };
+}
+
+/** Why a node, or its run, has failed. */
 export class RunFailure extends Error {
   readonly error: RunError;
   /** The message without its place, for the flow itself. */

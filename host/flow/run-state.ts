@@ -1,41 +1,44 @@
 import { GtpackError } from '../errors.ts';
 import { eventBounds, type JsonBounds } from '../event/json-bounds.ts';
 import type { HttpAnswer } from '../sandbox/protocol.ts';
-import { Journal, type RecordedOutcome } from './journal.ts';
+import { Journal } from './journal.ts';
 import type { RunParts } from './run.ts';
 import { RunEffects } from './run-effects.ts';
+import { RunScope } from './scope.ts';
 
 /** All outputs of a run together, in events of the largest size: they are scope, journal and message at once. */
 const MAX_OUTPUT_EVENTS = 16;
 
-/** What the strands of one run share: its journal, its bounds, and the webhook that may be waiting for it. */
+/** What the steps of one run share: its scope, its journal, its bounds, and the webhook that may be waiting for it. */
 export class RunState {
+  readonly scope: RunScope;
   readonly journal: Journal;
   readonly effects: RunEffects;
   readonly bounds: JsonBounds;
   readonly #parts: RunParts;
-  readonly #strands: Readonly<Partial<Record<string, RecordedOutcome[]>>>;
   #outputCharacters = 0;
   #isAnswered = false;
 
   /** @throws GtpackError `journal_invalid` */
   constructor(parts: RunParts) {
     this.#parts = parts;
+    this.scope = new RunScope(parts.event);
     this.bounds = eventBounds(parts.limits);
     this.effects = new RunEffects(parts);
     this.journal = new Journal(parts.order.journal);
-    const { recorded } = this.journal;
-    this.#strands = Object.groupBy(recorded, ({ at = '' }) => at);
-    for (const { effects = 0, output, answers } of recorded) {
+    for (const { effects = 0, output, answers } of this.journal.recorded) {
       this.effects.resume(effects);
       this.#outputCharacters += output?.length ?? 0;
       this.#isAnswered ||= answers === true;
     }
   }
 
-  /** What earlier deliveries recorded of a strand, in order. */
-  recordedOf(path: string): readonly RecordedOutcome[] {
-    return this.#strands[path] ?? [];
+  /** Records what was written into the journal since. @throws EffectProblem where it was not stored */
+  async record(): Promise<void> {
+    const journal = this.journal.unrecorded();
+    if (journal.length === 0) return;
+    await this.effects.record({ runId: this.#parts.order.runId, journal });
+    this.journal.markRecorded();
   }
 
   /** How often earlier deliveries put the run off. */

@@ -1,11 +1,10 @@
 import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
 import type { CompiledFlow } from './compiled-flow.ts';
 import type { FlowHost } from './flow-host.ts';
-import { PutOff, RunFailure } from './run-failure.ts';
+import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 import { RunState } from './run-state.ts';
-import { type RunEvent, RunScope } from './scope.ts';
-import { Strand } from './strand.ts';
-import { StrandJournal } from './strand-journal.ts';
+import { RunSteps } from './run-steps.ts';
+import type { RunEvent } from './scope.ts';
 
 export interface RunParts {
   readonly flow: CompiledFlow;
@@ -27,19 +26,15 @@ export class Run {
 
   /** Never rejects (F4). */
   async toEnd(): Promise<RunOutcome> {
-    const { flow, order, event } = this.#parts;
     let state: RunState | undefined;
     try {
       state = new RunState(this.#parts);
-      const scope = new RunScope(event);
-      const journal = new StrandJournal(order.runId, state);
-      const strand = new Strand({ run: this.#parts, state, journal, flow, path: '', scope });
-      const output = await strand.toEnd(flow.flow.triggers[order.trigger]?.target);
+      const output = await new RunSteps(this.#parts, state).toEnd();
       this.#answer(state, 200, output);
       return this.#outcome(state, { status: 'ok', output });
     } catch (thrown) {
       if (thrown instanceof PutOff) return this.#waiting(state, thrown);
-      const { error } = RunFailure.of(thrown, { file: flow.flow.file, node: null });
+      const { error } = RunFailure.of(thrown, placeOf(this.#parts.flow, undefined));
       this.#answerFailure(state, error);
       return this.#outcome(state, { status: 'error', error });
     }

@@ -1,138 +1,67 @@
-import { GtpackError } from '../errors.ts';
-import { Attempt, type Standing } from './attempt.ts';
-import type { CompiledFlow, CompiledFlowNode } from './compiled-flow.ts';
+import { Attempt, type Standing, type StepParts } from './attempt.ts';
+import { targetOf } from './compiled-flow.ts';
 import { CONTINUE, outputNames } from './flow.ts';
 import type { NodeEffect } from './node/node.ts';
 import { retryDelayMs } from './retry.ts';
-import type { RunParts } from './run.ts';
-import type { Wall } from './run-effects.ts';
-import { PutOff, RunFailure } from './run-failure.ts';
-import type { RunState } from './run-state.ts';
-import type { RunScope } from './scope.ts';
-import { stepKey } from './step-key.ts';
-import type { StrandJournal } from './strand-journal.ts';
+import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 
 /** Longer waits put the run off, so that its event is not held in memory. */
 const MAX_WAIT_IN_CELL_MS = 2000;
 /** Of a failed try, in the journal. */
 const MAX_TRY_CHARACTERS = 300;
 
-export interface StrandParts {
-  readonly run: RunParts;
-  readonly state: RunState;
-  readonly flow: CompiledFlow;
-  /** Names it within its run; empty for the main one. */
-  readonly path: string;
-  readonly scope: RunScope;
-  readonly journal: StrandJournal;
-  /** What bounds all of it. */
-  readonly wall?: Wall;
-}
+/** One node of a run, with all of its tries. */
+export class Step {
+  readonly #parts: StepParts;
 
-/** A chain of nodes of one run, one after the other. */
-export class Strand {
-  readonly #parts: StrandParts;
-  readonly #journal: StrandJournal;
-  /** Nodes that are done: the place of a step among them names it, on every delivery. */
-  #done = 0;
-  #standing: (Standing & { readonly node: string }) | undefined;
-
-  constructor(parts: StrandParts) {
+  constructor(parts: StepParts) {
     this.#parts = parts;
-    this.#journal = parts.journal;
   }
 
   /**
-   * Takes what was recorded for done (F2), and goes on to the end.
-   * @param start the first node; undefined for none
-   * @returns the last output, JSON text
+   * @param left how an earlier delivery left the node; undefined where it begins
+   * @returns the next node; undefined at the run's end
    * @throws RunFailure, PutOff
    */
-  async toEnd(start: string | undefined): Promise<string> {
-    let at: string | undefined = start;
-    try {
-      at = this.#resume(start);
-      while (at !== undefined) at = await this.#node(at);
-      this.#journal.handOver();
-      return this.#parts.scope.inputJson;
-    } catch (thrown) {
-      if (thrown instanceof PutOff) throw thrown;
-      throw RunFailure.of(thrown, this.#placeOf(at));
-    }
-  }
-
-  #resume(start: string | undefined): string | undefined {
-    let next = start;
-    for (const outcome of this.#parts.state.recordedOf(this.#parts.path)) {
-      const node = this.#nodeAt(outcome.node);
-      if (outcome.status === 'error') break;
-      if (outcome.status === 'retrying' || outcome.status === 'running') {
-        const { node: id, ordinal, tries = [], effects = 0, waits = 0, due, since } = outcome;
-        this.#standing = { node: id, ordinal, tries, effects, waits, due, since };
-        next = id;
-        break;
-      }
-      if (outcome.output !== undefined) this.#enter(node, outcome.output);
-      if (outcome.status === 'caught' && outcome.error !== undefined) {
-        this.#parts.scope.fail(outcome.error);
-      }
-      this.#done += 1;
-      next = outcome.next ?? undefined;
-    }
-    return this.#target(next);
-  }
-
-  /** @returns the next one */
-  async #node(id: string): Promise<string | undefined> {
+  async toEnd(left: Standing | undefined): Promise<string | undefined> {
     const { state } = this.#parts;
-    const compiled = this.#nodeAt(id);
-    let standing: Standing | undefined = this.#standing;
-    this.#standing = undefined;
     // A step of an earlier delivery was counted when it was recorded.
-    const over = standing === undefined ? state.stepsFault() : undefined;
-    standing ??= {
+    const over = left === undefined ? state.stepsFault() : undefined;
+    let standing = left ?? {
       ordinal: state.journal.place(),
       tries: [],
       effects: 0,
       waits: 0,
       due: undefined,
-      since: undefined,
     };
-    if (over !== undefined) throw this.#failed(compiled, standing, over);
+    if (over !== undefined) return this.#caught(new Attempt(this.#parts, standing), this.#failure(over));
     for (;;) {
       if (standing.due !== undefined) await this.#wait(standing.due);
-      const attempt = new Attempt(this.#parts, compiled, standing, this.#keyOf(id));
+      const attempt = new Attempt(this.#parts, standing);
       try {
-        const next = await this.#attempt(compiled, standing, attempt);
-        this.#done += 1;
-        return next;
+        return await this.#attempt(attempt);
       } catch (thrown) {
-        if (thrown instanceof PutOff) throw await this.#putOff(compiled, standing, attempt, thrown);
-        const failure = RunFailure.of(thrown, this.#placeOf(id));
-        const again = await this.#again(compiled, standing, attempt, failure);
-        if (again === undefined) return this.#caught(compiled, standing, attempt, failure);
+        const failure = this.#failure(thrown);
+        const again = await this.#again(attempt, failure);
+        if (again === undefined) return this.#caught(attempt, failure);
         standing = again;
       }
     }
   }
 
-  /** One try of a node. @returns the next one */
-  async #attempt(
-    compiled: CompiledFlowNode,
-    standing: Standing,
-    attempt: Attempt,
-  ): Promise<string | undefined> {
+  /** @returns the next node */
+  async #attempt(attempt: Attempt): Promise<string | undefined> {
+    const { state, compiled } = this.#parts;
     const { node } = compiled;
-    attempt.checkWall();
-    const step = attempt.step;
+    const { step } = attempt;
     if (compiled.when !== undefined && !compiled.when(step)) {
       const next = this.#target(node.next);
-      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
+      state.journal.write(attempt.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
       return next;
     }
     const result = await compiled.compiled.run(step);
     if ('effect' in result) {
-      this.#enter(compiled, await this.#perform(compiled, standing, attempt, result.effect));
+      this.#enter(await this.#perform(attempt, result.effect));
       return this.#target(node.next);
     }
     attempt.checkWall();
@@ -140,11 +69,11 @@ export class Strand {
     const next = this.#target(result.next ?? node.next);
     if (output !== undefined) {
       attempt.checkOutput(output);
-      this.#count(output);
-      this.#enter(compiled, output);
+      state.countOutput(output.length);
+      this.#enter(output);
     }
     const rest = output === undefined ? {} : { output };
-    this.#journal.write(standing.ordinal, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
+    state.journal.write(attempt.ordinal, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
     return next;
   }
 
@@ -152,69 +81,55 @@ export class Strand {
    * Does what a node does outside of its run, and sees to it that its outcome is recorded before anything follows (F5).
    * @returns the node's output
    */
-  async #perform(
-    { node }: CompiledFlowNode,
-    standing: Standing,
-    attempt: Attempt,
-    { ask, output }: NodeEffect,
-  ): Promise<string> {
-    const { run, state, flow } = this.#parts;
-    const { runId } = run.order;
-    const next = this.#target(node.next) ?? null;
-    const before = state.journal.at(standing.ordinal);
-    const named = { runId, flow: flow.flow.name, node: attempt.name };
+  async #perform(attempt: Attempt, { ask, output }: NodeEffect): Promise<string> {
+    const { run, state, compiled } = this.#parts;
+    const { journal } = state;
+    const { ordinal } = attempt;
+    const next = this.#target(compiled.node.next) ?? null;
+    const before = journal.at(ordinal);
+    const named = { runId: run.order.runId, flow: run.flow.flow.name, node: compiled.node.id };
     const ends = (json: string, expected: number): void => {
       attempt.checkOutput(json);
-      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'ok', next, output: json }, expected));
+      journal.write(ordinal, attempt.outcome({ status: 'ok', next, output: json }, expected));
     };
     try {
       let json: string;
       if (typeof output === 'string') {
         json = output;
         ends(json, 1);
-        const journal = this.#journal.unrecorded();
-        await attempt.ask(ask, { ...named, journal });
-        this.#journal.markRecorded(journal);
+        await attempt.ask(ask, { ...named, journal: journal.unrecorded() });
+        journal.markRecorded();
       } else {
         json = output(await attempt.ask(ask, { ...named, journal: [] }));
         ends(json, 0);
-        await this.#journal.record();
+        await state.record();
       }
-      this.#count(json);
+      state.countOutput(json.length);
       return json;
     } catch (error) {
-      this.#journal.restore(standing.ordinal, before);
+      journal.restore(ordinal, before);
       throw error;
     }
   }
 
   /** @returns how the node stands before its next try; undefined where it has none */
-  async #again(
-    compiled: CompiledFlowNode,
-    standing: Standing,
-    attempt: Attempt,
-    failure: RunFailure,
-  ): Promise<Standing | undefined> {
-    const { retry } = compiled.node;
-    const { host } = this.#parts.run;
+  async #again(attempt: Attempt, failure: RunFailure): Promise<Standing | undefined> {
+    const { run, state, compiled } = this.#parts;
+    const { retry, id } = compiled.node;
+    const { standing } = attempt;
     const failed = standing.tries.length + 1;
     if (retry === undefined || failed >= retry.attempts) return undefined;
     if (!failure.error.retryable || !failure.isTheNodes) return undefined;
+    const { host } = run;
     const wait = retryDelayMs(retry, failed, failure.retryAfterMs, () => host.random());
     const due = host.now() + wait;
-    // No time is left for another try.
-    if ((this.#parts.wall?.at ?? Number.POSITIVE_INFINITY) <= due) return undefined;
     const { code } = failure.error;
     const tries = [...standing.tries, { code, message: failure.plain.slice(0, MAX_TRY_CHARACTERS) }];
     const waits = standing.waits + (wait > MAX_WAIT_IN_CELL_MS ? 1 : 0);
-    const next = { ...standing, tries, effects: attempt.effects, due, waits };
-    const { node } = compiled;
-    this.#journal.write(
-      standing.ordinal,
-      attempt.outcome({ status: 'retrying', next: node.id, tries, due, waits }),
-    );
-    await this.#journal.record();
-    return next;
+    const outcome = attempt.outcome({ status: 'retrying', next: id, tries, due, waits });
+    state.journal.write(attempt.ordinal, outcome);
+    await state.record();
+    return { ...standing, tries, effects: attempt.effects, due, waits };
   }
 
   async #wait(due: number): Promise<void> {
@@ -227,95 +142,42 @@ export class Strand {
     });
   }
 
-  /** What is inside of a node waits for long: the node's own time goes on meanwhile. */
-  async #putOff(
-    { node }: CompiledFlowNode,
-    standing: Standing,
-    attempt: Attempt,
-    putOff: PutOff,
-  ): Promise<PutOff> {
-    if (node.timeoutMs !== undefined && standing.since === undefined) {
-      const since = attempt.startedAt;
-      this.#journal.write(standing.ordinal, attempt.outcome({ status: 'running', next: node.id, since }));
-      await this.#journal.record();
-    }
-    return putOff;
-  }
-
-  /** The node has failed for good: its flow says how to go on, or fails with it. */
-  async #caught(
-    compiled: CompiledFlowNode,
-    standing: Standing,
-    attempt: Attempt,
-    failure: RunFailure,
-  ): Promise<string | undefined> {
+  /**
+   * The node has failed for good: its flow says how to go on, or fails with it.
+   * @returns the next node
+   * @throws RunFailure
+   */
+  async #caught(attempt: Attempt, failure: RunFailure): Promise<string | undefined> {
+    const { run, state, compiled } = this.#parts;
+    const { journal, scope } = state;
     const { node } = compiled;
     const { onError } = node;
+    const { code, message, node: where, retryable } = failure.error;
     if (onError === undefined || !failure.isTheNodes) {
-      const { code, message } = failure.error;
-      this.#parts.state.journal.write(
-        standing.ordinal,
-        attempt.outcome({ status: 'error', next: null, error: { code, message } }),
-      );
+      const outcome = attempt.outcome({ status: 'error', next: null, error: { code, message } });
+      journal.write(attempt.ordinal, outcome);
       throw failure;
     }
-    const goesOn = onError === CONTINUE && !this.#parts.flow.nodes.has(onError);
+    const goesOn = onError === CONTINUE && !run.flow.nodes.has(onError);
     const next = this.#target(goesOn ? node.next : onError);
-    const { code, node: where, retryable } = failure.error;
     const error = { code, message: failure.plain, node: where, retryable };
-    this.#journal.write(standing.ordinal, attempt.outcome({ status: 'caught', next: next ?? null, error }));
+    journal.write(attempt.ordinal, attempt.outcome({ status: 'caught', next: next ?? null, error }));
     // What the node did outside of its run may not be done again.
-    if (attempt.effects > 0) await this.#journal.record();
-    this.#parts.scope.fail(error);
-    this.#done += 1;
+    if (attempt.effects > 0) await state.record();
+    scope.fail(error);
     return next;
   }
 
-  #failed(compiled: CompiledFlowNode, standing: Standing, error: GtpackError): RunFailure {
-    const failure = RunFailure.of(error, this.#placeOf(compiled.node.id));
-    const attempt = new Attempt(this.#parts, compiled, standing, '');
-    const { code, message } = failure.error;
-    const outcome = attempt.outcome({ status: 'error', next: null, error: { code, message } });
-    this.#parts.state.journal.write(standing.ordinal, outcome);
-    return failure;
+  #enter(json: string): void {
+    const { node } = this.#parts.compiled;
+    this.#parts.state.scope.record(node.id, json, outputNames(node));
   }
 
-  #enter({ node }: CompiledFlowNode, json: string): void {
-    this.#parts.scope.record(node.id, json, outputNames(node));
+  #failure(thrown: unknown): RunFailure {
+    return RunFailure.of(thrown, placeOf(this.#parts.run.flow, this.#parts.compiled.node.id));
   }
 
-  #count(json: string): void {
-    this.#parts.state.countOutput(json.length);
-  }
-
-  /** Names the step, the same on every delivery and try. */
-  #keyOf(id: string): string {
-    const { path, run } = this.#parts;
-    return stepKey(run.order.runId, path === '' ? id : `${path}/${id}`, this.#done);
-  }
-
-  #nodeAt(id: string): CompiledFlowNode {
-    const { flow } = this.#parts;
-    const node = flow.nodes.get(id);
-    if (node !== undefined) return node;
-    throw new GtpackError(
-      'flow_changed',
-      `The flow ${flow.flow.name} has no node ${JSON.stringify(id)} any more, where this run goes on.`,
-      { cure: 'Replay the event: it then runs through the flow as it is now.' },
-    );
-  }
-
-  /** `respond` and `end` end the strand, unless a node has that id. */
   #target(target: string | undefined): string | undefined {
-    if (target === undefined || this.#parts.flow.nodes.has(target)) return target;
-    return target === 'respond' || target === 'end' ? undefined : target;
-  }
-
-  #placeOf(id: string | undefined): { file: string; line?: number; node: string | null } {
-    const { flow, path } = this.#parts;
-    const { file } = flow.flow;
-    if (id === undefined) return { file, node: null };
-    const line = flow.nodes.get(id)?.node.line;
-    return { file, ...(line === undefined ? {} : { line }), node: path === '' ? id : `${path}/${id}` };
+    return targetOf(this.#parts.run.flow, target);
   }
 }

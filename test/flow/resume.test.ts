@@ -179,8 +179,8 @@ function lasting(outcome: RunOutcome | undefined): unknown {
   return {
     status,
     output,
-    journal: journal.map(({ at, node: id, status: end, next, output: json, error }) => {
-      return { at, node: id, end, next, json, code: error?.code };
+    journal: journal.map(({ node: id, status: end, next, output: json, error }) => {
+      return { node: id, end, next, json, code: error?.code };
     }),
   };
 }
