@@ -9,7 +9,6 @@ import { StateCapability } from '../../capability/state.ts';
 import { TimersCapability } from '../../capability/timers.ts';
 import { GtpackError } from '../../errors.ts';
 import { parseTenantId } from '../../event/names.ts';
-import { loadScriptWasm } from '../../flow/script/script-wasm.ts';
 import { Secret } from '../../grant/secret.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { CallAnswer, CalledEffect, CallOptions, CallPlugin } from '../../running-host.ts';
@@ -18,14 +17,12 @@ import type { JobResult } from '../../sandbox/protocol.ts';
 import { Sandbox, type TenantCode } from '../../sandbox/sandbox.ts';
 import { Transpiler } from '../../sandbox/transpiler.ts';
 import { ALONE } from '../check.ts';
-import { digestOf } from '../digest.ts';
-import { codeOf } from '../provider-code.ts';
+import { loneProviderCode } from '../lone-provider.ts';
 import { callJob } from './call-job.ts';
 import { type CalledPack, readCalled } from './called-pack.ts';
 import { MemoryState, MemoryTimers, NO_BUS } from './memory-stores.ts';
 
 const TENANT = parseTenantId('call');
-const ENV = 'dev';
 
 /** What a stub answers. */
 const STUB_ANSWER = {
@@ -111,41 +108,13 @@ async function tenantCode(
 ): Promise<TenantCode> {
   const cacheDir = await mkdtemp(join(tmpdir(), 'gtpack-call-'));
   try {
-    const wasm = await loadScriptWasm();
-    const scriptModule = await digestOf(wasm);
     const transpiler = new Transpiler({
       cacheDir,
       version: jcoVersion,
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
     });
-    const binding = {
-      id: provider.id,
-      pack: pack.file,
-      line: 1,
-      enabled: true,
-      allowUnsigned: true,
-      signatures: [],
-      config,
-      grants,
-    };
-    const { spec, modules } = await codeOf(binding, pack, provider, {
-      transpiler,
-      bundleFile: pack.file,
-      env: ENV,
-      tenant: TENANT,
-      ungranted: 'deny',
-    });
-    return {
-      spec: {
-        tenant: TENANT,
-        providers: [spec],
-        program: { flows: [], scriptModule },
-        programModules: [scriptModule],
-        limits: DEFAULT_LIMITS,
-      },
-      modules: new Map([...modules, [scriptModule, wasm]]),
-    };
+    return await loneProviderCode(pack, provider, { tenant: TENANT, transpiler, grants, config });
   } finally {
     await rm(cacheDir, { recursive: true, force: true });
   }

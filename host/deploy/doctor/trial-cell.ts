@@ -1,15 +1,12 @@
 import { GtpackError, type Problem } from '../../errors.ts';
 import { parseTenantId } from '../../event/names.ts';
-import { loadScriptWasm } from '../../flow/script/script-wasm.ts';
 import { NO_GRANTS } from '../../grant/grants.ts';
-import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { Pack, PackProvider } from '../../pack/pack.ts';
 import type { JobResult } from '../../sandbox/protocol.ts';
-import { Sandbox, type TenantCode } from '../../sandbox/sandbox.ts';
+import { Sandbox } from '../../sandbox/sandbox.ts';
 import type { Transpiler } from '../../sandbox/transpiler.ts';
 import { ALONE } from '../check.ts';
-import { digestOf } from '../digest.ts';
-import { codeOf } from '../provider-code.ts';
+import { loneProviderCode } from '../lone-provider.ts';
 
 const TENANT = parseTenantId('doctor');
 
@@ -32,7 +29,12 @@ export class TrialCell {
     provider: PackProvider,
     transpiler: Transpiler,
   ): Promise<{ readonly cell: TrialCell; readonly problems: readonly Problem[] }> {
-    const code = await codeFor(pack, provider, transpiler);
+    const code = await loneProviderCode(pack, provider, {
+      tenant: TENANT,
+      transpiler,
+      grants: NO_GRANTS,
+      config: null,
+    });
     const sandbox = new Sandbox(ALONE);
     sandbox.register(TENANT, code);
     return { cell: new TrialCell(provider.id, sandbox), problems: await startProblems(sandbox) };
@@ -79,35 +81,3 @@ export type AskedAnswer =
   /** By a typed error of its own. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
-
-async function codeFor(pack: Pack, provider: PackProvider, transpiler: Transpiler): Promise<TenantCode> {
-  const script = await loadScriptWasm();
-  const scriptModule = await digestOf(script);
-  const binding = {
-    id: provider.id,
-    pack: pack.file,
-    line: 1,
-    enabled: true,
-    allowUnsigned: true,
-    signatures: [],
-    config: null,
-    grants: NO_GRANTS,
-  };
-  const { spec, modules } = await codeOf(binding, pack, provider, {
-    transpiler,
-    bundleFile: pack.file,
-    env: 'dev',
-    tenant: TENANT,
-    ungranted: 'deny',
-  });
-  return {
-    spec: {
-      tenant: TENANT,
-      providers: [spec],
-      program: { flows: [], scriptModule },
-      programModules: [scriptModule],
-      limits: DEFAULT_LIMITS,
-    },
-    modules: new Map([...modules, [scriptModule, script]]),
-  };
-}
