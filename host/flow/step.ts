@@ -7,8 +7,8 @@ import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 
 /** Longer waits put the run off, so that its event is not held in memory. */
 const MAX_WAIT_IN_CELL_MS = 2000;
-/** Of a failed try, in the journal. */
-const MAX_TRY_CHARACTERS = 300;
+/** Of a failed try, in the journal; as long as what a guest may say, so that no secret in it is cut in two before it is found. */
+const MAX_TRY_CHARACTERS = 2048;
 
 /** One node of a run, with all of its tries. */
 export class Step {

@@ -83,21 +83,30 @@ export function redactedJournal<T extends Pick<RunJournal, 'journal'>>(run: T, r
   return { ...run, journal };
 }
 
+/** Where a message may stand in an entry: of the node's failure, and of the tries before it. */
 const ERROR = '"error":{';
+const TRIES = '"tries":[';
 const BOUNDS = { maxBytes: 4 * 1024 ** 2, maxDepth: 600, maxElements: 1_000_000 };
+
+interface FailedEntry {
+  readonly error?: { message?: unknown };
+  readonly tries?: readonly { message?: unknown }[];
+}
 
 /**
  * One entry of a journal, or a list of them, whose errors show no secret. The outputs stay, since a run goes on with
  * them; and so does what cannot be read within bounds.
  */
 export function redactedErrors(json: string, redact: Redact): string {
-  if (!json.includes(ERROR) || redact(json) === json) return json;
+  if ((!json.includes(ERROR) && !json.includes(TRIES)) || redact(json) === json) return json;
   try {
     checkJsonBounds(json, BOUNDS);
     const parsed: unknown = JSON.parse(json);
-    const entries: readonly { error?: { message?: unknown } }[] = Array.isArray(parsed) ? parsed : [parsed];
-    for (const { error } of entries) {
-      if (typeof error?.message === 'string') error.message = redact(error.message);
+    const entries: readonly FailedEntry[] = Array.isArray(parsed) ? parsed : [parsed];
+    for (const { error, tries = [] } of entries) {
+      for (const failure of [error, ...tries]) {
+        if (typeof failure?.message === 'string') failure.message = redact(failure.message);
+      }
     }
     return JSON.stringify(parsed);
   } catch {

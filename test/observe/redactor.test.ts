@@ -102,6 +102,12 @@ describe('a journal', () => {
     expect(JSON.parse(redactedErrors(JSON.stringify(entries[1]), own)).error.message).toBe('no [secret KEY]');
   });
 
+  test('loses secrets in what failed tries said, also where no failure is final yet', () => {
+    const retrying = { node: 'b', status: 'retrying', tries: [{ code: 'odd', message: 'no 1234567890' }] };
+    const [read] = JSON.parse(redactedErrors(JSON.stringify([retrying]), own));
+    expect(read).toEqual({ ...retrying, tries: [{ code: 'odd', message: 'no [secret KEY]' }] });
+  });
+
   test('without a secret in an error is the very same text', () => {
     for (const text of [
       '[{"node":"a","output":"1234567890"}]',
