@@ -186,6 +186,15 @@ describe('a signer', () => {
     expect((await loadBundle(bundleDir)).trust).toEqual(new Set([pack.fingerprint]));
   });
 
+  test('that is the first to be trusted shuts the others out, and the operator is told', async () => {
+    await writeFile(
+      join(bundleDir, 'bundle.yaml'),
+      'providers:\n  other: { pack: ../shop.gtpack, enabled: false }\n',
+    );
+    const { status, err } = await install(['--grant', 'http=a.example', '--yes', '--trust-signer']);
+    expect([status, err]).toEqual([0, expect.stringContaining('of the signers in its trust only.')]);
+  });
+
   test('does not matter to a provider that is exempt', async () => {
     const { status, out } = await install([
       '--grant',

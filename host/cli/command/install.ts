@@ -64,6 +64,12 @@ export async function installPack(
     await note(world, 'Nothing was installed.');
     return 1;
   }
+  if (decision.trustSigner && plan.bundle.trust === null) {
+    await note(
+      world,
+      'The bundle trusted nobody by name; from now on it starts packs of the signers in its trust only.',
+    );
+  }
   const installed = await rooms.install(plan, { ...decision, allowUnsigned: options.allowUnsigned });
   if (options.json) await printJson(world, installedJson(plan, installed));
   else await print(world, ...installedLines(world, plan, installed).map(plain));
