@@ -1,5 +1,7 @@
 import type { EventType, TenantId } from '../event/names.ts';
 import type { DeadLetters, FinishedRuns } from './records.ts';
+import type { StateStore } from './state.ts';
+import type { TimerStore } from './timers.ts';
 
 /**
  * The bus: where accepted events are kept until every matching run is finished.
@@ -42,6 +44,20 @@ export interface Bus {
 
   /** Stores what was asked for before, and nothing more; what is in flight is redelivered at the next start. */
   close(): Promise<void>;
+}
+
+/** A bus, and what lies in the same store. */
+export interface DurableBus extends Bus {
+  readonly state: StateStore;
+  readonly timers: TimerStore;
+  /** What waits and what died, per tenant; tenants with neither may be left out. @throws GtpackError `bus_unavailable` */
+  counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
+}
+
+export interface TenantCounts {
+  /** Stored and not settled, in flight included. */
+  readonly pending: number;
+  readonly deadLetters: number;
 }
 
 /** One event to publish. */

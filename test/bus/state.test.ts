@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type EmbeddedBus, openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
+import type { DurableBus } from '../../host/bus/bus.ts';
+import { openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
 import type { Owner } from '../../host/bus/owner.ts';
 import type { StateQuota } from '../../host/bus/state.ts';
 import { ACME, GLOBEX } from '../conformance/bus/collector.ts';
@@ -11,7 +12,7 @@ const mail: Owner = { tenant: ACME, source: 'mail' };
 const theirs: Owner = { tenant: GLOBEX, source: 'orders' };
 const ROOMY: StateQuota = { maxKeys: 1000, maxBytes: 1024 * 1024, maxValueBytes: 64 * 1024 };
 
-async function withState(work: (bus: EmbeddedBus) => Promise<void>): Promise<void> {
+async function withState(work: (bus: DurableBus) => Promise<void>): Promise<void> {
   const bus = await openEmbeddedBus({ file: join(temporaryFolder(), 'bus.db') });
   try {
     await work(bus);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { EventMessage } from '../../host/bus/bus.ts';
-import { type EmbeddedBus, openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
+import type { DurableBus, EventMessage } from '../../host/bus/bus.ts';
+import { openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
 import type { Owner } from '../../host/bus/owner.ts';
 import type { StoredTimer, Timer, TimerQueue } from '../../host/bus/timers.ts';
 import { parseEventType } from '../../host/event/names.ts';
@@ -20,7 +20,7 @@ function timer(id: string, dueAt: number, more: Partial<Timer> = {}): Timer {
 
 const eventOf = (id: string): EventMessage => ({ id, type: DUE, json: `{"id":"${id}"}` });
 
-async function withBus(work: (bus: EmbeddedBus) => Promise<void>): Promise<void> {
+async function withBus(work: (bus: DurableBus) => Promise<void>): Promise<void> {
   const bus = await openEmbeddedBus({ file: join(temporaryFolder(), 'bus.db') });
   try {
     await work(bus);
@@ -29,7 +29,7 @@ async function withBus(work: (bus: EmbeddedBus) => Promise<void>): Promise<void>
   }
 }
 
-async function first(bus: EmbeddedBus, of = queue): Promise<StoredTimer> {
+async function first(bus: DurableBus, of = queue): Promise<StoredTimer> {
   const [due] = (await bus.timers.due(of, Number.MAX_SAFE_INTEGER, 1)).timers;
   if (due === undefined) throw new Error('A timer was expected.');
   return due;
@@ -117,7 +117,7 @@ test('firing a repeating timer moves it on', () =>
     expect(await bus.timers.set(orders, timer('another', 10), 1)).toBe(false);
   }));
 
-test.each<[string, (bus: EmbeddedBus) => Promise<unknown>]>([
+test.each<[string, (bus: DurableBus) => Promise<unknown>]>([
   ['cleared', ({ timers }) => timers.clear(orders, 't')],
   ['set again for the same instant', ({ timers }) => timers.set(orders, timer('t', 10, { payload: '2' }), 1)],
   ['fired already', async (bus) => bus.timers.fire(orders, await first(bus), eventOf('before'), 20)],

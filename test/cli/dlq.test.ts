@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type EmbeddedBus, openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
+import type { DurableBus } from '../../host/bus/bus.ts';
+import { openEmbeddedBus } from '../../host/bus/embedded/embedded.ts';
 import { type ControlServer, openControl } from '../../host/control/control.ts';
 import { operatorRecords } from '../../host/deploy/operator-records.ts';
 import { parseEventType, type TenantId } from '../../host/event/names.ts';
@@ -11,7 +12,7 @@ import { FakeHost } from '../control/fake-host.ts';
 import { type Done, runToEnd } from './desk.ts';
 
 let dir = '';
-let bus: EmbeddedBus;
+let bus: DurableBus;
 let control: ControlServer | undefined;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cli-'));

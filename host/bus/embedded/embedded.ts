@@ -4,11 +4,13 @@ import type {
   Bus,
   ConsumeOptions,
   Consumer,
+  DurableBus,
   EventMessage,
   JournalEntry,
   Receipt,
   Settlement,
   TapListener,
+  TenantCounts,
 } from '../bus.ts';
 import type { DeadLetters, FinishedRuns } from '../records.ts';
 import type { StateStore } from '../state.ts';
@@ -25,38 +27,6 @@ import { StoredTimers } from './stored-timers.ts';
 import { Taps } from './taps.ts';
 import { memoryBytes } from './tenant-queue.ts';
 import type { OperationOf } from './wire.ts';
-
-/**
- * The embedded bus: one SQLite file, served by a thread of its own.
- *
- * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
- * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
- * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
- * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
- * - `store-check` looks through a store that no host serves
- * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
- *
- * Invariants:
- * - B1 a promise resolves after the commit that holds its operation, fsynced.
- * - B2 what is not settled is a row of `pending`; leases are memory only, so a dead process holds nothing back.
- *   A tenant's queue waits on its own consumer only, and never holds more in memory than its bound.
- * - B3 a journal entry is in the same transaction as the events it goes with, and outlives them until the event is acknowledged.
- * - B4 (tenant, id) is unique among the events of the window, by an index.
- * - B5 a dead letter is written in the transaction that ends the event, and its alert with it; it is replayed in the
- *   transaction that takes it away.
- */
-export interface EmbeddedBus extends Bus {
-  readonly state: StateStore;
-  readonly timers: TimerStore;
-  /** What waits and what died, per tenant; tenants with neither may be left out. */
-  counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
-}
-
-export interface TenantCounts {
-  /** Stored and not settled, in flight included. */
-  readonly pending: number;
-  readonly deadLetters: number;
-}
 
 export interface EmbeddedBusOptions {
   /** Made when it is missing, with its folder, readable by this user only. */
@@ -79,7 +49,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const MiB = 1024 * 1024;
 
 /** @throws GtpackError `bus_locked`, `bus_schema_newer`, `bus_corrupt`, `bus_disk_full`, `bus_unwritable` */
-export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<EmbeddedBus> {
+export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<DurableBus> {
   const { file, dedupeWindowMs = DAY_MS, maxFileBytes = 64 * 1024 * MiB } = options;
   const { retentionMs = dedupeWindowMs, maxQueuedOperations = 10_000, maxQueuedBytes = 64 * MiB } = options;
   const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
@@ -88,7 +58,26 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Embe
   return new StoredBus(store, scheduler, Math.max(retentionMs, dedupeWindowMs));
 }
 
-class StoredBus implements EmbeddedBus {
+/**
+ * The embedded bus: one SQLite file, served by a thread of its own.
+ *
+ * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
+ * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
+ * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
+ * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
+ * - `store-check` looks through a store that no host serves
+ * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
+ *
+ * Invariants:
+ * - B1 a promise resolves after the commit that holds its operation, fsynced.
+ * - B2 what is not settled is a row of `pending`; leases are memory only, so a dead process holds nothing back.
+ *   A tenant's queue waits on its own consumer only, and never holds more in memory than its bound.
+ * - B3 a journal entry is in the same transaction as the events it goes with, and outlives them until the event is acknowledged.
+ * - B4 (tenant, id) is unique among the events of the window, by an index.
+ * - B5 a dead letter is written in the transaction that ends the event, and its alert with it; it is replayed in the
+ *   transaction that takes it away.
+ */
+class StoredBus implements DurableBus {
   readonly state: StateStore;
   readonly timers: TimerStore;
   readonly deadLetters: DeadLetters;

@@ -1,5 +1,6 @@
 import Fastify from 'fastify';
-import { type EmbeddedBus, openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
+import type { DurableBus } from '../../../host/bus/bus.ts';
+import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
 import type { Event } from '../../../host/event/event.ts';
 import type { Json } from '../../../host/event/json.ts';
 import { parseEventType, parseTenantId } from '../../../host/event/names.ts';
@@ -12,7 +13,7 @@ export interface BareIngressSetup {
   readonly settles: boolean;
 }
 
-let bus: EmbeddedBus | undefined;
+let bus: DurableBus | undefined;
 const app = Fastify();
 
 /** What one would write by hand for one tenant: the same event, the same bus, no provider, no limits, no checks. */
