@@ -1,7 +1,6 @@
 import { GtpackError } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
 import type {
-  Bus,
   ConsumeOptions,
   Consumer,
   DurableBus,
