@@ -93,6 +93,10 @@ export const ERROR_CODES = facts({
   bus_disk_full: { blame: 'operator', retryable: false, status: 500 },
   bus_unwritable: { blame: 'operator', retryable: false, status: 500 },
   bus_consumer_taken: { blame: 'host', retryable: false, status: 500 },
+  bus_unreachable: { blame: 'operator', retryable: true, status: 503 },
+  bus_refused: { blame: 'operator', retryable: false, status: 503 },
+  bus_mismatch: { blame: 'operator', retryable: false, status: 500 },
+  run_taken: { blame: 'host', retryable: true, status: 503 },
 
   // ingress
   route_unknown: { blame: 'sender', retryable: false, status: 404 },

@@ -1,0 +1,37 @@
+/** Everything that this host takes of the NATS client comes through here (test/layout.test.ts holds it). */
+export {
+  AckPolicy,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  ReplayPolicy,
+  RetentionPolicy,
+  StorageType,
+  type StoredMsg,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+export { type KV, type KvEntry, Kvm, type KvWatchEntry } from '@nats-io/kv';
+export {
+  type Authenticator,
+  AuthorizationError,
+  type ConnectionOptions,
+  connect,
+  createInbox,
+  credsAuthenticator,
+  headers,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  nkeyAuthenticator,
+  PermissionViolationError,
+  type Subscription,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+} from '@nats-io/transport-node';
