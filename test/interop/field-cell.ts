@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Broker, type EffectRecord } from '../../host/capability/broker.ts';
 import { HttpCapability } from '../../host/capability/http.ts';
 import { SecretsCapability } from '../../host/capability/secrets.ts';
@@ -18,6 +15,7 @@ import { jcoVersion } from '../../host/sandbox/jco-version.ts';
 import type { CellLoss, CellReport, JobResult } from '../../host/sandbox/protocol.ts';
 import { Transpiler } from '../../host/sandbox/transpiler.ts';
 import { alpha, openSandbox } from '../sandbox/cell.ts';
+import { componentStore } from '../system/component-store.ts';
 
 export interface FieldCellOptions {
   /** As a bundle has them. */
@@ -133,47 +131,42 @@ async function fieldTenant(
   limits: Limits,
 ): Promise<Parameters<ReturnType<typeof openSandbox>['sandbox']['register']>[1]> {
   const { pack, provider } = fieldPack(wasm);
-  const cacheDir = await mkdtemp(join(tmpdir(), 'gtpack-field-'));
-  try {
-    const script = await loadScriptWasm();
-    const scriptModule = await digestOf(script);
-    const { spec, modules } = await codeOf(
-      {
-        id: 'guest',
-        pack: pack.file,
-        line: 1,
-        enabled: true,
-        allowUnsigned: true,
-        signatures: [],
-        config: null,
-        grants: parseGrants({}),
-      },
-      pack,
-      provider,
-      {
-        transpiler: new Transpiler({
-          cacheDir,
-          version: jcoVersion,
-          wallMs: DEFAULT_LIMITS.transpileWallMs,
-          memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
-        }),
-        bundleFile: 'bundle.yaml',
-        env: 'test',
-        tenant: alpha,
-        ungranted: 'deny',
-      },
-    );
-    return {
-      spec: {
-        tenant: alpha,
-        providers: [spec],
-        program: { flows: [], scriptModule },
-        programModules: [scriptModule],
-        limits,
-      },
-      modules: new Map([...modules, [scriptModule, script]]),
-    };
-  } finally {
-    await rm(cacheDir, { recursive: true, force: true });
-  }
+  const script = await loadScriptWasm();
+  const scriptModule = await digestOf(script);
+  const { spec, modules } = await codeOf(
+    {
+      id: 'guest',
+      pack: pack.file,
+      line: 1,
+      enabled: true,
+      allowUnsigned: true,
+      signatures: [],
+      config: null,
+      grants: parseGrants({}),
+    },
+    pack,
+    provider,
+    {
+      transpiler: new Transpiler({
+        cacheDir: componentStore(),
+        version: jcoVersion,
+        wallMs: DEFAULT_LIMITS.transpileWallMs,
+        memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
+      }),
+      bundleFile: 'bundle.yaml',
+      env: 'test',
+      tenant: alpha,
+      ungranted: 'deny',
+    },
+  );
+  return {
+    spec: {
+      tenant: alpha,
+      providers: [spec],
+      program: { flows: [], scriptModule },
+      programModules: [scriptModule],
+      limits,
+    },
+    modules: new Map([...modules, [scriptModule, script]]),
+  };
 }

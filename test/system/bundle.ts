@@ -1,7 +1,8 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeAll, onTestFinished } from 'vitest';
+import { componentStore } from './component-store.ts';
 import { type PackName, packFile } from './packs.ts';
 
 // Compiling takes seconds on a cold cache, which no single test should pay with its time.
@@ -36,6 +37,8 @@ export async function folderWith({ yaml, files = {}, packs = ['events-webhook'] 
   const path = await mkdtemp(join(tmpdir(), 'gtpack-system-'));
   await put(path, { 'bundle.yaml': yaml, ...files });
   await mkdir(join(path, 'providers', 'events'), { recursive: true });
+  await mkdir(join(path, '.gtpack', 'store'), { recursive: true });
+  await symlink(componentStore(), join(path, '.gtpack', 'store', 'components'));
   for (const name of packs) await copyFile(await packFile(name), join(path, packPath(name)));
   return { path, remove: () => rm(path, { recursive: true }) };
 }
