@@ -35,8 +35,8 @@ export const EXPORT_TYPES: Readonly<Record<PluginExport, FunctionType>> = {
 export const IMPORT_TYPES: Readonly<Record<PluginImport, Readonly<Record<string, FunctionType>>>> = {
   http: { send: texts('request') },
   bus: { publish: texts('events') },
-  sendgrid: { send: texts('message') },
-  twilio: { send: texts('message') },
+  sendgrid: { send: texts('request') },
+  twilio: { send: texts('request') },
   timers: { set: texts('timer'), clear: texts('id') },
   state: { get: texts('key'), set: texts('key', 'value'), delete: texts('key') },
   config: { get: { isAsync: false, parameters: [], result: TEXT } },

@@ -7,7 +7,14 @@ export { log } from './log.ts';
 export { ProviderProblem } from './problem.ts';
 export { defineProvider, type Provider, type ProviderDefinition } from './provider.ts';
 export { secrets } from './secrets.ts';
-export { sendgrid } from './sendgrid.ts';
+export {
+  type Mail,
+  type MailAddress,
+  type MailAttachment,
+  type MailPersonalization,
+  type MailReceipt,
+  sendgrid,
+} from './sendgrid.ts';
 export { state } from './state.ts';
 export { type Timer, type TimerDraft, timers } from './timers.ts';
 export { type SmsMessage, type SmsReceipt, twilio } from './twilio.ts';

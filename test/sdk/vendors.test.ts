@@ -72,9 +72,10 @@ describe('sendgrid.send', () => {
   const message = { from: { email: 'a@example.com', name: TEXT }, subject: TEXT, content: [] };
 
   test('sends the document as it is, and gives the id of the message, or null', () => {
-    for (const id of [TEXT, '', null]) {
-      const { asked: text, gave } = call('sendgrid_send', message, { ok: { message_id: id } });
-      expect(gave).toEqual({ ok: id });
+    for (const message_id of [TEXT, '', null]) {
+      const receipt = { status: 202, message_id };
+      const { asked: text, gave } = call('sendgrid_send', message, { ok: receipt });
+      expect(gave).toEqual({ ok: receipt });
       expect(text).toBe(`sendgrid ${JSON.stringify(message)}`);
     }
   });
@@ -84,19 +85,33 @@ describe('sendgrid.send', () => {
       const err = { code: 'vendor_refused', message: TEXT, retryable };
       expect(call('sendgrid_send', message, { err }).gave).toEqual({ err });
     }
-    for (const ok of [null, 'x', [], {}, { message_id: 1 }])
+    for (const ok of [
+      ...[null, 'x', [], {}, { status: 202 }, { message_id: 'x' }],
+      ...[
+        { status: 202, message_id: 1 },
+        { status: '202', message_id: 'x' },
+        { status: 1.5, message_id: null },
+      ],
+    ])
       expect(call('sendgrid_send', message, { ok }).gave).toEqual(wrong('sendgrid.send'));
   });
 });
 
 describe('twilio.send', () => {
-  const given = { ok: { sid: 'SM1', status: 'queued' } };
+  const receipt = {
+    ...{ sid: 'SM1', status: 'queued', num_segments: 2, num_media: 0 },
+    ...{ error_code: null, messaging_service_sid: null },
+  };
+  const given = { ok: receipt };
 
   test('sends what is named and nothing else', () => {
     for (const message of [
       { to: '+41791234567', body: TEXT },
       { to: '+41791234567', from: 'Sender', body: '' },
       { to: '+41791234567', messaging_service_sid: 'MG1', body: 'x', status_callback: true },
+      { to: '+41791234567', media_urls: ['https://a.example/1', TEXT], status_callback: TEXT },
+      { to: '+41791234567', body: 'x', validity_period: 60, send_at: TEXT, schedule_type: 'fixed' },
+      { to: '+41791234567', content_sid: 'HX1', content_variables: { 1: TEXT } },
     ]) {
       const { asked: text, gave } = call('twilio_send', message, given);
       expect(gave).toEqual(given);
@@ -104,10 +119,29 @@ describe('twilio.send', () => {
     }
   });
 
+  test('gives what Twilio does not know yet as null, and leaves out what its contract does not name', () => {
+    const bare = { sid: 'SM1', status: 'accepted' };
+    const unknown = { num_segments: null, num_media: null, error_code: null, messaging_service_sid: null };
+    for (const ok of [bare, { ...bare, ...unknown }, { ...bare, account_sid: 'AC1' }])
+      expect(call('twilio_send', { to: 'a', body: 'b' }, { ok }).gave).toEqual({
+        ok: { ...bare, ...unknown },
+      });
+    const all = { ...bare, num_segments: 1, num_media: 2, error_code: 30007, messaging_service_sid: TEXT };
+    expect(call('twilio_send', { to: 'a', body: 'b' }, { ok: all }).gave).toEqual({ ok: all });
+  });
+
   test('gives a problem as it is, and one for an answer that its contract does not allow', () => {
     const err = { code: 'capability_denied', message: TEXT, retryable: false };
     expect(call('twilio_send', { to: 'a', body: 'b' }, { err }).gave).toEqual({ err });
-    for (const ok of [null, 'x', [], {}, { sid: 'x' }, { status: 'x' }, { sid: 1, status: 'x' }])
+    for (const ok of [
+      ...[null, 'x', [], {}, { sid: 'x' }, { status: 'x' }, { sid: 1, status: 'x' }],
+      ...[
+        { ...receipt, num_segments: '2' },
+        { ...receipt, error_code: 1.5 },
+        { ...receipt, num_media: [] },
+      ],
+      { ...receipt, messaging_service_sid: 1 },
+    ])
       expect(call('twilio_send', { to: 'a', body: 'b' }, { ok }).gave).toEqual(wrong('twilio.send'));
   });
 });

@@ -21,7 +21,7 @@ export { EventDraft, ok, outcome, problem, Response } from "./outcome";
 export { IngestRequest } from "./request";
 export { Problem, Result } from "./result";
 export { secrets } from "./secrets";
-export { sendgrid } from "./sendgrid";
+export { MailReceipt, sendgrid } from "./sendgrid";
 export { state } from "./state";
 export { asciiLower, decimal, isInteger, parseDecimal } from "./text";
 export { Timer, timers } from "./timers";

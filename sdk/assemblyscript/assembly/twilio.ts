@@ -1,54 +1,96 @@
-import { JsonWriter, textField } from "./json";
+import { field, JsonWriter, textField, unquote } from "./json";
 import { failed, okIn, problemIn, Result, succeeded, wrongAnswer } from "./result";
+import { QUOTE } from "./scan";
+import { isInteger, parseDecimal } from "./text";
 
 // @ts-ignore: decorator
 @external("gtpack:plugin/twilio@0.1.0", "send")
-declare function hostSend(message: string): string;
+declare function hostSend(request: string): string;
 
 // @ts-ignore: decorator
 @lazy
 const SEND = "twilio.send";
 
-/** An SMS to be sent. Numbers are in E.164, such as `+41791234567`. */
+/** A message to be sent; numbers are in E.164, such as `+41791234567`. What is null or empty is left out. */
 export class SmsMessage {
-  /** The number or name that it comes from; null for the one that is granted. */
+  /** The number or name that it comes from; null for the only one that is granted. */
   from: string | null = null;
   /** A messaging service to choose the sender; null for none. */
   messagingServiceSid: string | null = null;
-  /** Whether what becomes of it comes back as events. */
+  /** At most 10, https. */
+  mediaUrls: string[] = [];
+  /** Whether what becomes of it goes to the URL of the grant. */
   statusCallback: bool = false;
+  /** The URL of the grant with a query, in place of `statusCallback`. */
+  statusCallbackUrl: string | null = null;
+  /** Seconds, 1 to 36,000; 0 for Twilio's own. */
+  validityPeriod: i32 = 0;
+  /** RFC 3339, with a messaging service; null for at once. */
+  sendAt: string | null = null;
+  /** A template of Twilio's. */
+  contentSid: string | null = null;
+  /** JSON of an object of texts. */
+  contentVariables: string | null = null;
 
-  constructor(public to: string, public body: string) {}
+  /** `body`: at most 1,600 characters; null for media or a template alone. */
+  constructor(public to: string, public body: string | null = null) {}
 
   /** The document that `twilio.send` of the contract takes. */
   toJson(): string {
-    const from = this.from;
-    const service = this.messagingServiceSid;
-    const writer = new JsonWriter(this.body.length + 256);
+    const body = this.body;
+    const callback = this.statusCallbackUrl;
+    const media = this.mediaUrls;
+    const variables = this.contentVariables;
+    const writer = new JsonWriter((body === null ? 0 : body.length) + 256);
     writer.raw('{"to":');
     writer.text(this.to);
-    if (from !== null) {
-      writer.raw(',"from":');
-      writer.text(from);
+    optional(writer, ',"from":', this.from);
+    optional(writer, ',"messaging_service_sid":', this.messagingServiceSid);
+    optional(writer, ',"body":', body);
+    for (let i = 0; i < media.length; i++) {
+      writer.raw(i == 0 ? ',"media_urls":[' : ",");
+      writer.text(media[i]);
     }
-    if (service !== null) {
-      writer.raw(',"messaging_service_sid":');
-      writer.text(service);
+    if (media.length > 0) writer.raw("]");
+    if (callback !== null) optional(writer, ',"status_callback":', callback);
+    else if (this.statusCallback) writer.raw(',"status_callback":true');
+    if (this.validityPeriod != 0) {
+      writer.raw(',"validity_period":');
+      writer.integer(this.validityPeriod);
     }
-    writer.raw(',"body":');
-    writer.text(this.body);
-    if (this.statusCallback) writer.raw(',"status_callback":true');
+    optional(writer, ',"send_at":', this.sendAt);
+    if (this.sendAt !== null) writer.raw(',"schedule_type":"fixed"');
+    optional(writer, ',"content_sid":', this.contentSid);
+    if (variables !== null) {
+      writer.raw(',"content_variables":');
+      writer.raw(variables);
+    }
     writer.raw("}");
     return writer.toString();
   }
 }
 
-/** What Twilio said of an SMS that it took. */
+function optional(writer: JsonWriter, key: string, value: string | null): void {
+  if (value === null) return;
+  writer.raw(key);
+  writer.text(value);
+}
+
+/** What Twilio said of a message that it took. */
 export class SmsReceipt {
+  /** -1 where Twilio does not know yet. */
+  numSegments: i32 = -1;
+  /** -1 where Twilio does not know yet. */
+  numMedia: i32 = -1;
+  /** 0 for none. */
+  errorCode: i32 = 0;
+  messagingServiceSid: string | null = null;
+
+  /** `status`: `queued`, `accepted`, `scheduled`, … */
   constructor(public sid: string, public status: string) {}
 }
 
-/** SMS through Twilio's Messages API. */
+/** SMS and MMS through Twilio's Messages API; its token stays in the host. */
 export namespace twilio {
   export function send(message: SmsMessage): Result<SmsReceipt> {
     const envelope = hostSend(message.toJson());
@@ -58,6 +100,29 @@ export namespace twilio {
     const sid = textField(json, "sid");
     const status = textField(json, "status");
     if (sid === null || status === null) return failed<SmsReceipt>(wrongAnswer(SEND));
-    return succeeded<SmsReceipt>(new SmsReceipt(sid, status));
+    const segments = field(json, "num_segments");
+    const media = field(json, "num_media");
+    const error = field(json, "error_code");
+    const service = field(json, "messaging_service_sid");
+    if (!isCount(segments) || !isCount(media) || !isCount(error) || !isText(service))
+      return failed<SmsReceipt>(wrongAnswer(SEND));
+    const receipt = new SmsReceipt(sid, status);
+    receipt.numSegments = count(segments, -1);
+    receipt.numMedia = count(media, -1);
+    receipt.errorCode = count(error, 0);
+    if (service !== null && service != "null") receipt.messagingServiceSid = unquote(service);
+    return succeeded<SmsReceipt>(receipt);
   }
+}
+
+function isCount(raw: string | null): bool {
+  return raw === null || raw == "null" || isInteger(raw);
+}
+
+function isText(raw: string | null): bool {
+  return raw === null || raw == "null" || raw.charCodeAt(0) == QUOTE;
+}
+
+function count(raw: string | null, otherwise: i32): i32 {
+  return raw === null || raw == "null" ? otherwise : <i32>parseDecimal(raw);
 }

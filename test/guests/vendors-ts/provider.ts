@@ -1,9 +1,9 @@
 /** The twin of ../vendors-as/assembly/index.ts: sends what its input says through SendGrid or Twilio, and shows what they gave. */
-import { defineProvider, type JsonObject, type SmsMessage, sendgrid, twilio } from 'gtpack/sdk';
+import { defineProvider, type Mail, type SmsMessage, sendgrid, twilio } from 'gtpack/sdk';
 
 export const { invoke } = defineProvider({
   invoke: {
-    sendgrid_send: (input) => sendgrid.send(input as JsonObject),
+    sendgrid_send: (input) => ({ ...sendgrid.send(input as unknown as Mail) }),
     twilio_send: (input) => ({ ...twilio.send(input as unknown as SmsMessage) }),
   },
 });
