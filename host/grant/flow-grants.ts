@@ -14,6 +14,8 @@ function unused(why: string) {
 export const flowGrantsShape = mapping({
   http: httpGrantShape.optional(),
   bus: unused('Flows publish events of their own tenant without a grant.'),
+  sendgrid: unused('Flows send no email; only providers do, and a node of type event calls one.'),
+  twilio: unused('Flows send no messages; only providers do, and a node of type event calls one.'),
   timers: unused('Flows set no timers; only providers do.'),
   state: unused('Flows keep no state; only providers do.'),
   secrets: unused('Flows read no secrets; only providers do.'),

@@ -39,10 +39,7 @@ const REFUSED_METHODS = new Set(['CONNECT', 'TRACE', 'TRACK']);
 export const httpGrantShape = mapping({
   hosts: list(text(ORIGIN_FORM, readOriginPattern), 'a list of hosts'),
   methods: list(text('a method in capitals, such as "POST",', readMethod), 'a list of methods').optional(),
-  networks: list(
-    text('a network such as "10.0.0.0/8" or "fd00::/8"', readWrittenNetwork),
-    'a list of networks',
-  ).optional(),
+  networks: networksShape().optional(),
   timeout: duration(1, 5 * 60_000).optional(),
   max_request: size(0, 16 * KiB * KiB).optional(),
   max_response: size(0, 16 * KiB * KiB).optional(),
@@ -102,7 +99,13 @@ function hostFault(
 
 export type HttpGrantFile = z.output<typeof httpGrantShape>;
 
-function list<T>(entry: z.ZodType<T>, expected: string): z.ZodArray<z.ZodType<T>> {
+/** Networks that are not public, where a grant allows them all the same. */
+export function networksShape(): z.ZodArray<z.ZodType<Network>> {
+  return list(text('a network such as "10.0.0.0/8" or "fd00::/8"', readWrittenNetwork), 'a list of networks');
+}
+
+/** 1 to 100 entries. */
+export function list<T>(entry: z.ZodType<T>, expected: string): z.ZodArray<z.ZodType<T>> {
   const error = (issue: { readonly input?: unknown }) => fault(expected, issue.input);
   const bound = { error: `1 to ${MAX_ENTRIES} entries were expected.` };
   return z.array(entry, { error }).min(1, bound).max(MAX_ENTRIES, bound);

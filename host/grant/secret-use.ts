@@ -1,4 +1,5 @@
 import type { Grants } from './grants.ts';
+import type { HttpGrant } from './http-grant.ts';
 import type { Secret } from './secret.ts';
 import { signatureKeyFault } from './signature-key.ts';
 import type { SignatureScheme } from './signature-scheme.ts';
@@ -13,7 +14,7 @@ export interface SecretUse {
 }
 
 /** Every secret that the grants name, in their order. */
-export function secretUses({ http, secrets }: Grants): SecretUse[] {
+export function secretUses({ http, sendgrid, twilio, secrets }: Grants): SecretUse[] {
   const uses: SecretUse[] = [];
   for (const [at, credential] of (http?.credentials ?? []).entries()) {
     const path = ['http', 'auth', at, 'secret'];
@@ -24,10 +25,19 @@ export function secretUses({ http, secrets }: Grants): SecretUse[] {
     const path = ['http', 'sign', 'secret'];
     uses.push({ name: signing.secret, path, faultOf: (secret) => signing.faultOf(secret) });
   }
+  if (sendgrid !== null) uses.push(accountUse(['sendgrid', 'key'], sendgrid.http));
+  if (twilio !== null) uses.push(accountUse(['twilio', twilio.keyPlace], twilio.http));
   for (const [at, name] of [...(secrets ?? [])].entries()) {
     uses.push({ name, path: ['secrets', at], faultOf: () => undefined });
   }
   return uses;
+}
+
+/** A vendor's account has one credential. */
+function accountUse(path: readonly string[], { credentials }: HttpGrant): SecretUse {
+  const [credential] = credentials;
+  if (credential === undefined) throw new TypeError('an account without a credential');
+  return { name: credential.secret, path, faultOf: (secret) => credential.faultOf(secret) };
 }
 
 /** Every secret that signatures are checked by, in the order of the schemes. */
