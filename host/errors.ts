@@ -83,6 +83,10 @@ export const ERROR_CODES = facts({
   timers_full: { blame: 'pack', retryable: false, status: 502 },
 
   // bus
+  // fairness
+  tenant_rate_exceeded: { blame: 'sender', retryable: true, status: 429 },
+  tenant_backlog_full: { blame: 'operator', retryable: true, status: 503 },
+
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },
   dead_letter_unknown: { blame: 'operator', retryable: false, status: 404 },
   run_unknown: { blame: 'operator', retryable: false, status: 404 },

@@ -14,6 +14,7 @@ import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
 import type { TenantId } from './event/names.ts';
+import { Quotas } from './fairness/quotas.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowMatcher } from './flow/match.ts';
 import { RunRecorder } from './flow/run-recorder.ts';
@@ -70,9 +71,18 @@ async function assemble(
     bundle.audit.file,
   );
   opened.defer(() => audit.close());
+  const quotas = new Quotas({
+    limits: new Map(tenants.map(({ id, limits }) => [id, limits])),
+    count: () => bus.counts(),
+    monotonicMs: () => performance.now(),
+  });
+  await quotas.start();
   const broker = new Broker({
     capabilities: [
-      new PublishCapability(bus),
+      new PublishCapability({
+        publish: (tenant, messages, journal) =>
+          quotas.publish(tenant, messages.length, () => bus.publish(tenant, messages, journal)),
+      }),
       new HttpCapability({ secretOf }),
       new StateCapability(bus.state),
       new TimersCapability(bus.timers),
@@ -131,8 +141,10 @@ async function assemble(
       })),
     ),
     delivery: {
+      admit: (tenant) => quotas.admit(tenant),
       ingest: (tenant, provider, request) => cells.submit(tenant, { kind: 'ingest', provider, request }),
-      publish: (tenant, messages) => bus.publish(tenant, messages),
+      publish: (tenant, messages) =>
+        quotas.store(tenant, messages.length, () => bus.publish(tenant, messages)),
       answersWebhook: (tenant, type) =>
         matchers
           .get(tenant)
@@ -152,6 +164,7 @@ async function assemble(
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
     onEventDone: (tenant, eventId, reason) => {
+      quotas.settled(tenant);
       if (reason !== null) {
         log.error({ tenant }, `The event ${eventId} is in the dead letters: ${reason}`);
         ingress.respond(tenant, eventId, failedAnswer(eventId));
@@ -162,7 +175,9 @@ async function assemble(
   opened.defer(async () => {
     await dispatcher.stop(0);
   });
-  for (const { id, flows } of tenants) await dispatcher.open(id, flows);
+  for (const { id, flows, limits } of tenants) {
+    await dispatcher.open(id, flows, Math.min(limits.maxInFlight, limits.maxQueuedCalls));
+  }
 
   const ticking = new Ticking({
     bus,

@@ -25,8 +25,14 @@ export interface Limits {
   /** Wall clock of a call that waits on effects. */
   readonly effectCallWallMs: number;
   readonly maxEffectsPerRun: number;
-  /** Calls waiting for one tenant's cell. */
+  /** Calls of one tenant that wait for its cell or run there, and requests under way. */
   readonly maxQueuedCalls: number;
+  /** Events of one tenant between delivery and settlement; never more than calls may wait. */
+  readonly maxInFlight: number;
+  /** What a tenant's requests, flows and guests may put onto the bus, with bursts of one second's worth. */
+  readonly maxEventsPerSecond: number;
+  /** Events of one tenant on the bus that are not settled; past it its requests are refused. */
+  readonly maxBacklog: number;
   readonly maxFlowSteps: number;
   readonly maxLogLineBytes: number;
   readonly maxLogLinesPerCall: number;
@@ -67,6 +73,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   effectCallWallMs: 30_000,
   maxEffectsPerRun: 64,
   maxQueuedCalls: 1000,
+  maxInFlight: 256,
+  maxEventsPerSecond: 10_000,
+  maxBacklog: 100_000,
   maxFlowSteps: 1000,
   maxLogLineBytes: 8192,
   maxLogLinesPerCall: 100,

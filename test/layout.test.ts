@@ -20,7 +20,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['bundle'],
   ['interop'],
   ['pack', 'grant', 'sandbox', 'bus'],
-  ['written'],
+  ['written', 'fairness'],
   ['event'],
   ['contract.ts', 'entry.ts', 'limits.ts', 'wasm-reader.ts', 'yaml.ts'],
   ['errors.ts', 'webassembly.d.ts'],

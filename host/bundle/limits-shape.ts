@@ -16,6 +16,10 @@ const TENANT_LIMITS = {
   max_drafts_per_call: 'maxDraftsPerCall',
   max_flow_steps: 'maxFlowSteps',
   max_effects_per_run: 'maxEffectsPerRun',
+  max_queued_calls: 'maxQueuedCalls',
+  max_in_flight: 'maxInFlight',
+  max_events_per_second: 'maxEventsPerSecond',
+  max_backlog: 'maxBacklog',
   max_log_line: 'maxLogLineBytes',
   max_log_lines_per_call: 'maxLogLinesPerCall',
 } as const satisfies Record<string, keyof Limits>;
@@ -37,6 +41,10 @@ export const limitsShape = {
   max_drafts_per_call: count(1, 10_000).optional(),
   max_flow_steps: count(1, 1_000_000).optional(),
   max_effects_per_run: count(1, 10_000).optional(),
+  max_queued_calls: count(1, 100_000).optional(),
+  max_in_flight: count(1, 10_000).optional(),
+  max_events_per_second: count(1, 1_000_000).optional(),
+  max_backlog: count(1, 100_000_000).optional(),
   max_log_line: size(64, MiB).optional(),
   max_log_lines_per_call: count(0, 10_000).optional(),
 } satisfies Record<LimitName, z.ZodType<number | undefined>>;

@@ -207,4 +207,5 @@ function tenantCode(
     modules,
     isolation: tenant.isolation,
   };
+    maxQueuedCalls: tenant.limits.maxQueuedCalls,
 }

@@ -27,8 +27,6 @@ export interface DispatcherOptions {
    * @param reason why it is in the dead letters; null if it is not
    */
   readonly onEventDone?: (tenant: TenantId, eventId: string, reason: string | null) => void;
-  /** Events of one tenant between delivery and settlement. Default 256. */
-  readonly maxInFlight?: number;
 }
 
 const DEFAULT_MAX_IN_FLIGHT = 256;
@@ -49,13 +47,13 @@ export class Dispatcher {
     this.#alerts = new DeadLetterAlerts(options.now);
   }
 
-  /** Begins to consume a tenant's events. */
-  async open(tenant: TenantId, flows: readonly Flow[]): Promise<void> {
+  /** Begins to consume a tenant's events, so many of them at a time. */
+  async open(tenant: TenantId, flows: readonly Flow[], maxInFlight: number): Promise<void> {
     if (this.#tenants.has(tenant)) throw new Error(`The tenant ${tenant} is open already.`);
     const dispatch = new TenantDispatch(tenant, flows, this.#options, this.#alerts);
     this.#tenants.set(tenant, dispatch);
     try {
-      await dispatch.start();
+      await dispatch.start(maxInFlight);
     } catch (error) {
       this.#tenants.delete(tenant);
       throw error;
@@ -119,9 +117,8 @@ class TenantDispatch {
     this.#matcher = new FlowMatcher(flows);
   }
 
-  async start(): Promise<void> {
-    const { bus, maxInFlight = DEFAULT_MAX_IN_FLIGHT } = this.#options;
-    const consumer = await bus.consume(this.#tenant, {
+  async start(maxInFlight: number): Promise<void> {
+    const consumer = await this.#options.bus.consume(this.#tenant, {
       maxInFlight,
       onDeliveries: (deliveries) => this.#take(deliveries),
     });

@@ -27,6 +27,7 @@ const NOT_ITS_DOING: ReadonlySet<string> = new Set([
   HELD_BACK,
   'host_stopping',
   'bus_unavailable',
+  'tenant_rate_exceeded',
   ENDED_FOR_ANOTHER,
 ]);
 

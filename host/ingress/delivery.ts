@@ -4,6 +4,11 @@ import type { IngestRequest, JobResult } from '../sandbox/protocol.ts';
 
 /** Where ingress hands requests on to: the tenant's cell, the bus, and what the flows say about answers. */
 export interface IngressDelivery {
+  /**
+   * Whether the tenant may have another event now; asked before any guest runs.
+   * @throws GtpackError `tenant_rate_exceeded`, `tenant_backlog_full`
+   */
+  admit(tenant: TenantId): void;
   /** Runs the provider's `ingest` in the tenant's cell. Must settle within the host's own deadlines. */
   ingest(tenant: TenantId, provider: string, request: IngestRequest): Promise<JobResult>;
   /** Resolves when the events are durable (B1), with one receipt a message, in order. */

@@ -171,6 +171,7 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
       const verified = admission.admit(destination, received, receivedAt);
       inFlight.enter(tenant);
       entered = destination;
+      delivery.admit(tenant.id);
       const ingest = toIngestRequest(received, destination, verified, receivedAt);
       const outcome = await exchange(exchangeOptions, tenant, provider, ingest, (gone) => {
         reply.raw.once('close', gone);

@@ -13,6 +13,8 @@ export interface TenantCode {
   readonly modules: ReadonlyMap<string, Uint8Array>;
   /** Default `shared`. */
   readonly isolation?: Isolation;
+  /** Calls that may wait or run at a time. Default: as for every tenant. */
+  readonly maxQueuedCalls?: number;
 }
 
 /** Where a cell stands: among others, alone for good, or apart while it is suspected; see probation.ts. */

@@ -99,7 +99,7 @@ export class Sandbox {
   #submit(id: TenantId, job: Job): Promise<JobResult> {
     const tenant = this.#tenant(id);
     const cell = this.#liveCell(tenant);
-    if (cell.unanswered >= this.#options.maxQueuedCalls) {
+    if (cell.unanswered >= (tenant.code.maxQueuedCalls ?? this.#options.maxQueuedCalls)) {
       throw new GtpackError(
         'cell_busy',
         `${cell.unanswered} calls of tenant ${id} wait already, which is the most allowed.`,

@@ -119,6 +119,10 @@ tenants:
       max_drafts_per_call: 10
       max_flow_steps: 50
       max_effects_per_run: 5
+      max_queued_calls: 20
+      max_in_flight: 10
+      max_events_per_second: 100
+      max_backlog: 5000
       max_log_line: 1KiB
       max_log_lines_per_call: 0
   globex: {}
@@ -156,6 +160,10 @@ tenants:
       maxDraftsPerCall: 10,
       maxFlowSteps: 50,
       maxEffectsPerRun: 5,
+      maxQueuedCalls: 20,
+      maxInFlight: 10,
+      maxEventsPerSecond: 100,
+      maxBacklog: 5000,
       maxLogLineBytes: 1024,
       maxLogLinesPerCall: 0,
     });

@@ -19,6 +19,7 @@ export interface Door {
   readonly published: { readonly tenant: TenantId; readonly message: EventMessage }[];
   readonly faults: IngressFault[];
   readonly refused: IngressFault[];
+  admit: (tenant: TenantId) => void;
   ingest: (tenant: TenantId, provider: string, request: IngestRequest) => Promise<JobResult>;
   publish: (tenant: TenantId, messages: readonly EventMessage[]) => Promise<readonly Receipt[]>;
   answersWebhook: (tenant: TenantId, type: EventType) => boolean;
@@ -56,6 +57,7 @@ export async function openDoor(options: Partial<IngressOptions> = {}): Promise<D
         if (!duplicate) door.published.push({ tenant, message });
         return { id: message.id, duplicate };
       }),
+    admit: () => undefined,
     answersWebhook: () => false,
     server: undefined as unknown as IngressServer,
     url: '',
@@ -73,6 +75,7 @@ export async function openDoor(options: Partial<IngressOptions> = {}): Promise<D
       { ...entry('small', [webhook('w')]), maxBodyBytes: 10 },
     ]),
     delivery: {
+      admit: (tenant) => door.admit(tenant),
       ingest: (...given) => door.ingest(...given),
       publish: (...given) => door.publish(...given),
       answersWebhook: (...given) => door.answersWebhook(...given),

@@ -596,6 +596,33 @@ describe('an answer made for the sender', () => {
 });
 
 describe('load', () => {
+  test('I4: a tenant over its rate or backlog is refused before any guest runs, with the time to come back; another tenant is served', async () => {
+    const door = await open();
+    door.admit = (tenant) => {
+      if (tenant === 'narrow')
+        throw new GtpackError('tenant_backlog_full', 'Too many wait.', { retryAfterMs: 4200 });
+      if (tenant === 'two') throw new GtpackError('tenant_rate_exceeded', 'Too fast.', { retryAfterMs: 10 });
+    };
+    const narrow = await send(door, '/events/webhook/narrow/a');
+    const two = await send(door, '/v1/events/ingress/github/two/a');
+    const said = [narrow, two].map(({ status, json, headers }) => [
+      status,
+      json.code,
+      headers.get('retry-after'),
+    ]);
+    expect(said).toEqual([
+      [503, 'tenant_backlog_full', '5'],
+      [429, 'tenant_rate_exceeded', '1'],
+    ]);
+    expect(door.requests).toEqual([]);
+    expect((await send(door, '/events/webhook/demo/a')).status).toBe(202);
+    // Its place in flight was given back.
+    door.admit = () => undefined;
+    for (let nth = 0; nth < 3; nth += 1) {
+      expect((await send(door, '/events/webhook/narrow/a')).status).toBe(202);
+    }
+  });
+
   test('I4: a tenant over its share gets 429 with a time to come back; another tenant is served', async () => {
     const door = await open();
     const held = gate();

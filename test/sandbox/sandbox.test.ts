@@ -56,6 +56,16 @@ describe('a cell', () => {
     expect(await Promise.all(calls)).toHaveLength(10);
   });
 
+  test('past the bound of its own tenant, a call is refused, and another tenant has another bound', async () => {
+    const { sandbox } = start({ maxQueuedCalls: 10 });
+    sandbox.register(alpha, { ...assemblyScriptTenant(alpha, wasm), maxQueuedCalls: 2 });
+    const calls = [1, 2].map(() => sandbox.submit(alpha, ingestJob('{}')));
+    expect(() => sandbox.submit(alpha, ingestJob('{}'))).toThrow(/2 calls of tenant alpha wait already/);
+    for (let nth = 0; nth < 10; nth += 1) calls.push(sandbox.submit(beta, ingestJob('{}')));
+    expect(() => sandbox.submit(beta, ingestJob('{}'))).toThrow(/10 calls of tenant beta wait already/);
+    expect(await Promise.all(calls)).toHaveLength(12);
+  });
+
   test("uses an instance again after the guest's own typed error", async () => {
     const { sandbox } = start();
     expect(await sandbox.submit(alpha, ingestJob('PROBLEM'))).toEqual({

@@ -60,6 +60,8 @@ export interface TenantParts {
   /** As in the bundle. */
   readonly limits?: Readonly<Record<string, string | number>>;
   readonly isolation?: 'shared' | 'process';
+  /** Of its flows, as in the bundle. */
+  readonly grants?: object;
 }
 
 export interface TenantsOptions {
@@ -88,6 +90,7 @@ export function tenantsBundle(
       flows,
       ...(parts.limits === undefined ? {} : { limits: parts.limits }),
       ...(parts.isolation === undefined ? {} : { isolation: parts.isolation }),
+      ...(parts.grants === undefined ? {} : { grants: parts.grants }),
     };
   }
   const http = { listen: '127.0.0.1:0', response_timeout: responseTimeout, max_body: maxBody };

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { SharedAmount } from '../../host/fairness/share.ts';
+import { TurnQueue } from '../../host/fairness/turn-queue.ts';
+
+/** Takes one at a time while there is room. */
+function takeAll(amount: SharedAmount, tenant: string): number {
+  while (amount.hasRoom(tenant, 1)) amount.add(tenant, 1);
+  return amount.ownOf(tenant);
+}
+
+test('whatever the others took, the next tenant finds room, and the sum stays within its bound', () => {
+  const amount = new SharedAmount(1000);
+  expect(takeAll(amount, 'a')).toBe(500);
+  expect(takeAll(amount, 'b')).toBe(250);
+  expect(takeAll(amount, 'c')).toBe(125);
+  for (let at = 0; at < 100; at += 1) takeAll(amount, `t${at}`);
+  expect(amount.inAll).toBeLessThanOrEqual(1000);
+});
+
+test('what is given back is there for whoever has less', () => {
+  const amount = new SharedAmount(8);
+  takeAll(amount, 'a');
+  takeAll(amount, 'b');
+  expect([amount.ownOf('a'), amount.ownOf('b'), amount.hasRoom('a', 1)]).toEqual([4, 2, false]);
+  amount.remove('a', 4);
+  expect(takeAll(amount, 'b')).toBe(4);
+  expect(amount.ownOf('a')).toBe(0);
+});
+
+test('one that is larger than what is free is refused, and nothing of it was taken', () => {
+  const amount = new SharedAmount(10);
+  expect(amount.hasRoom('a', 11)).toBe(false);
+  expect(amount.hasRoom('a', 10)).toBe(true);
+  expect(amount.inAll).toBe(0);
+});
+
+test('lanes take turns, one of each, whatever one of them holds, and each is in order', () => {
+  const queue = new TurnQueue<string>();
+  for (let at = 1; at <= 1000; at += 1) queue.push('loud', `loud ${at}`);
+  queue.push('a', 'a 1');
+  queue.push('a', 'a 2');
+  queue.push('b', 'b 1');
+  expect(queue.length).toBe(1003);
+  const first = Array.from({ length: 6 }, () => [queue.peek(), queue.take()]);
+  expect(first.every(([seen, taken]) => seen === taken)).toBe(true);
+  expect(first.map(([, taken]) => taken)).toEqual(['loud 1', 'a 1', 'b 1', 'loud 2', 'a 2', 'loud 3']);
+  // Whoever comes later waits for one of each of the others.
+  queue.push('c', 'c 1');
+  expect([queue.take(), queue.take()]).toEqual(['loud 4', 'c 1']);
+  expect(queue.drain()).toEqual(Array.from({ length: 996 }, (_, at) => `loud ${at + 5}`));
+  expect([queue.length, queue.take(), queue.peek()]).toEqual([0, undefined, undefined]);
+});
