@@ -1,6 +1,5 @@
 import type { Bundle } from './bundle/bundle.ts';
 import { secretReaders, secretsOf } from './bundle/secret-holders.ts';
-import { openEmbeddedBus } from './bus/embedded/embedded.ts';
 import { Broker } from './capability/broker.ts';
 import { HttpCapability } from './capability/http.ts';
 import { PublishCapability } from './capability/publish.ts';
@@ -9,6 +8,7 @@ import { StateCapability } from './capability/state.ts';
 import { TimersCapability } from './capability/timers.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
+import { openBus } from './deploy/open-bus.ts';
 import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
@@ -61,7 +61,7 @@ async function assemble(
   for (const notice of secretReaders(bundle)) log.info({}, notice);
   const secretOf = secretsOf(bundle);
 
-  const bus = await openEmbeddedBus({ file: bundle.bus.file, dedupeWindowMs: bundle.dedupeWindowMs });
+  const bus = await openBus(bundle);
   opened.defer(() => bus.close());
   const metrics = new Metrics();
   if (bundle.operator !== null) bus.tap(metrics.listener);
