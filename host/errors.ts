@@ -75,6 +75,7 @@ export const ERROR_CODES = facts({
   http_response_invalid: { blame: 'vendor', retryable: true, status: 502 },
   http_response_too_large: { blame: 'vendor', retryable: false, status: 502 },
   http_redirects_too_many: { blame: 'vendor', retryable: false, status: 502 },
+  http_circuit_open: { blame: 'vendor', retryable: true, status: 503 },
   http_busy: { blame: 'host', retryable: true, status: 503 },
   state_key_invalid: { blame: 'pack', retryable: false, status: 502 },
   state_value_invalid: { blame: 'pack', retryable: false, status: 502 },

@@ -2,6 +2,7 @@ import type { Bundle } from './bundle/bundle.ts';
 import { secretReaders, secretsOf } from './bundle/secret-holders.ts';
 import { Broker } from './capability/broker.ts';
 import { HttpCapability } from './capability/http.ts';
+import { breakerNotice } from './capability/http/breaker.ts';
 import { PublishCapability } from './capability/publish.ts';
 import { SecretsCapability } from './capability/secrets.ts';
 import { StateCapability } from './capability/state.ts';
@@ -83,7 +84,10 @@ async function assemble(
         publish: (tenant, messages, journal) =>
           quotas.publish(tenant, messages.length, () => bus.publish(tenant, messages, journal)),
       }),
-      new HttpCapability({ secretOf }),
+      new HttpCapability({
+        secretOf,
+        onBreaker: (change) => log.warn({ tenant: change.tenant }, breakerNotice(change)),
+      }),
       new StateCapability(bus.state),
       new TimersCapability(bus.timers),
       new SecretsCapability(secretOf),

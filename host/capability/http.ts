@@ -4,6 +4,7 @@ import { quoted } from '../event/names.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 import { type AttachmentOptions, attach } from './http/attachment.ts';
 import { responseJson, Unpacker } from './http/body.ts';
+import { Breaker, type BreakerChange, type BreakerLimits, DEFAULT_BREAKER_LIMITS } from './http/breaker.ts';
 import { HttpClient } from './http/client.ts';
 import { Connector } from './http/connector.ts';
 import { Deadlines } from './http/deadline.ts';
@@ -25,6 +26,12 @@ export interface HttpCapabilityOptions {
   readonly secretOf?: AttachmentOptions['secretOf'];
   /** Milliseconds since the Unix epoch. Default: the system's clock. */
   readonly now?: () => number;
+  /** When an origin that keeps failing is left alone. */
+  readonly breaker?: Partial<BreakerLimits>;
+  /** Hears of an origin that is left alone, and of one that has come back. */
+  readonly onBreaker?: (change: BreakerChange) => void;
+  /** Milliseconds, of a clock that only goes forward. Default: the system's. */
+  readonly monotonicMs?: () => number;
   /** Answers a hop in place of the network, once it is permitted. */
   readonly stub?: () => HttpResponse;
 }
@@ -37,6 +44,7 @@ export interface HttpCapabilityOptions {
  * - `http/attachment.ts` adds the credentials and the signature that the grant says
  * - `http/client.ts` sends one hop, over connections that `http/connector.ts` opens with `http/lookups.ts`
  * - `http/response.ts` collects the response, `http/body.ts` unpacks it, `http/redirect.ts` follows it
+ * - `http/breaker.ts` leaves an origin alone that keeps failing
  * - `http/load.ts` bounds what all of it holds at once, `http/deadline.ts` how long it takes
  *
  * H1. Scheme, host, port and method of every hop are granted, that of a redirect like that of the guest.
@@ -54,6 +62,7 @@ export class HttpCapability implements Capability {
   readonly #attachment: AttachmentOptions;
   readonly #client: HttpClient;
   readonly #exchange: HttpClient['exchange'];
+  readonly #breaker: Breaker;
   readonly #unpacker = new Unpacker();
   readonly #deadlines = new Deadlines();
 
@@ -63,6 +72,9 @@ export class HttpCapability implements Capability {
     limits,
     secretOf = noSecret,
     now = Date.now,
+    breaker,
+    onBreaker = () => undefined,
+    monotonicMs = () => performance.now(),
     stub,
   }: HttpCapabilityOptions = {}) {
     this.#attachment = { secretOf, now, randomId: () => randomBytes(24).toString('base64url') };
@@ -70,6 +82,7 @@ export class HttpCapability implements Capability {
     const lookups = new Lookups(resolve);
     const { connections } = this.#load;
     this.#client = new HttpClient(new Connector({ lookups, connections, ca: ca ?? null }));
+    this.#breaker = new Breaker({ ...DEFAULT_BREAKER_LIMITS, ...breaker }, monotonicMs, onBreaker);
     this.#exchange =
       stub === undefined ? (...hop) => this.#client.exchange(...hop) : () => Promise.resolve(stub());
   }
@@ -121,6 +134,11 @@ export class HttpCapability implements Capability {
     try {
       return await work((bytes) => {
         heldBytes.add(tenant, bytes);
+  /** Origins that are left alone at present, of all tenants. */
+  get openBreakers(): number {
+    return this.#breaker.open;
+  }
+
         held += bytes;
       });
     } finally {
@@ -139,7 +157,10 @@ export class HttpCapability implements Capability {
     permitHop(scope, first, null);
     let hop = attach(scope, first, first.auth, this.#attachment);
     for (let followed = 0; ; followed += 1) {
-      const response = await this.#exchange(scope, hop, { hold, signal });
+      const response = await this.#breaker.pass(
+        { tenant: scope.tenant, origin: hop.url.origin, timeoutMs: first.timeoutMs },
+        () => this.#exchange(scope, hop, { hold, signal }),
+      );
       const next = redirects === 0 ? undefined : redirectOf(hop, response);
       const { origin } = hop.url;
       if (next === undefined) {

@@ -11,7 +11,7 @@ export class Deadlines {
   async run<T>(ms: number, caller: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#stopped) throw stopping();
     const controller = new AbortController();
-    const onGone = () => controller.abort(new GtpackError('http_timeout', 'The call was given up.'));
+    const onGone = () => controller.abort(new GtpackError('cell_lost', 'The call was given up.'));
     const timer = setTimeout(() => controller.abort(late(ms)), ms);
     caller.addEventListener('abort', onGone, { once: true });
     if (caller.aborted) onGone();

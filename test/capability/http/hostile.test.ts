@@ -264,10 +264,10 @@ describe('H5: a call ends at its deadline', () => {
       caller.abort();
     });
     const call = send(open(), local(), { url: server.origin }, { signal: caller.signal });
-    expect((await refusal(call)).code).toBe('http_timeout');
+    expect((await refusal(call)).code).toBe('cell_lost');
     await broken.promise;
     const late = send(open(), local(), { url: server.origin }, { signal: caller.signal });
-    expect((await refusal(late)).code).toBe('http_timeout');
+    expect((await refusal(late)).code).toBe('cell_lost');
     expect(server.accepted()).toBe(1);
   });
 });
