@@ -25,6 +25,8 @@ export type PluginImport = (typeof PLUGIN_IMPORTS)[number];
 export const WAITING_FUNCTIONS = {
   http: ['send'],
   bus: ['publish'],
+  sendgrid: ['send'],
+  twilio: ['send'],
   timers: ['set', 'clear'],
   state: ['get', 'set', 'delete'],
   secrets: ['get'],
@@ -40,6 +42,8 @@ export interface GuestProblem {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
+  /** When trying again makes sense, where a vendor said so. For the host: no guest is told. */
+  readonly retryAfterMs?: number;
 }
 
 /** A JSON Schema of a pack, by its path there. */

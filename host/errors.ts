@@ -184,6 +184,7 @@ export const ERROR_CODES = facts({
   archive_ambiguous: { blame: 'pack', retryable: false, status: 500 },
   archive_overlap: { blame: 'pack', retryable: false, status: 500 },
   archive_path_refused: { blame: 'pack', retryable: false, status: 500 },
+  effect_unknown: { blame: 'vendor', retryable: false, status: 502 },
   archive_path_conflict: { blame: 'pack', retryable: false, status: 500 },
   archive_link_refused: { blame: 'pack', retryable: false, status: 500 },
   archive_encrypted: { blame: 'pack', retryable: false, status: 500 },

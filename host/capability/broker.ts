@@ -81,7 +81,7 @@ export class Broker {
 
   async #answer(
     tenant: TenantId,
-    { capability: name, fn, args, source, events, run }: Effect,
+    { capability: name, fn, args, source, events, run, key }: Effect,
     signal: AbortSignal,
     reaches: (target: string) => void,
   ): Promise<EffectAnswer> {
@@ -92,7 +92,7 @@ export class Broker {
       }
       const journal = run === null ? [] : run.journal.map((entry) => ({ runId: run.runId, ...entry }));
       const grants = this.#options.grantsOf(tenant, source);
-      const call = { tenant, source, grants, fn, args, events, journal, signal, reaches };
+      const call = { tenant, source, grants, fn, args, events, journal, key, signal, reaches };
       const answer = await capability.perform(call);
       return answer.kind === 'ok' ? { kind: 'ok', output: answer.json } : answer;
     } catch (error) {
@@ -111,6 +111,7 @@ function problemOf(error: unknown): Extract<EffectAnswer, { kind: 'problem' }>['
       code: error.code,
       message: message.slice(0, MAX_MESSAGE_CHARACTERS),
       retryable: error.retryable,
+      ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(error.retryAfterMs) }),
     };
   }
   return { code: 'effect_failed', message: 'The effect failed inside the host.', retryable: true };

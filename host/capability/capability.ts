@@ -18,6 +18,8 @@ export interface CapabilityCall {
   readonly events: readonly NormalizedEvent[];
   /** Entries of the run's journal that are to be stored with the effect (promise B3); none outside of a run. */
   readonly journal: readonly JournalEntry[];
+  /** Of an effect of a run: the same whenever the run asks for it again. Absent outside of a run. */
+  readonly key?: string | undefined;
   /** Aborts when the cell is gone. */
   readonly signal: AbortSignal;
   /** Names what the call reaches, for the audit log: an origin, an event type, a key; never a body, a query or a secret. */

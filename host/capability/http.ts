@@ -93,6 +93,7 @@ export class HttpCapability implements Capability {
     grants,
     fn,
     args,
+    key,
     signal,
     reaches,
   }: CapabilityCall): Promise<CapabilityAnswer> {
@@ -105,7 +106,7 @@ export class HttpCapability implements Capability {
     }
     if (grants.http === null) throw nothingGranted(source);
     const scope: Scope = { tenant, source, grant: grants.http };
-    const request = parseRequest(text, scope.grant);
+    const request = parseRequest(text, scope.grant, key);
     // The path alone: a query may hold a secret of the guest's.
     reaches(`${request.method} ${request.url.origin}${request.url.pathname}`);
     const response = await this.#counted(scope, (hold) => {

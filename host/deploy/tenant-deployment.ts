@@ -95,9 +95,10 @@ async function sourcesOf(
   providers: readonly ProviderCode[],
 ): Promise<DeployedSource[]> {
   const reachable = new Map<string, ReachableProvider>(
-    providers.map(({ binding, provider: { model, exports, operations } }) => [
+    providers.map(({ binding, provider: { kind, model, exports, operations } }) => [
       binding.id,
       {
+        kind,
         invokes: exports.includes('invoke'),
         operations: model === 'field' ? null : operations.map(({ name }) => name),
       },

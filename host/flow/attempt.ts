@@ -15,6 +15,8 @@ export interface Standing {
   readonly waits: number;
   /** No try before; milliseconds since the Unix epoch. */
   readonly due: number | undefined;
+  /** The delivery that began an effect of which nothing more was recorded. */
+  readonly startedAt?: number | undefined;
 }
 
 /** One node of one run. */
@@ -36,6 +38,7 @@ export class Attempt {
   readonly #notes: string[] = [];
   #spent = 0;
   #isAnswer = false;
+  #isStarted = false;
 
   constructor(parts: StepParts, standing: Standing) {
     const { run, state, compiled, key } = parts;
@@ -72,6 +75,15 @@ export class Attempt {
   /** Of the node in all of its tries. */
   get effects(): number {
     return this.standing.effects + this.#spent;
+  }
+
+  /** That its effect is about to happen is recorded. */
+  start(): void {
+    this.#isStarted = true;
+  }
+
+  get isStarted(): boolean {
+    return this.#isStarted;
   }
 
   /** The outcome that is being written will have had one more effect. */

@@ -181,6 +181,9 @@ class TenantDispatch {
     const { sequence, attempt } = delivery;
     const spared = this.#spared.get(sequence) ?? 0;
     const decision = decide(attempt, spared, results, this.#options.random);
+      case 'taken':
+        // Of a delivery that is another host's, the bus heeds no settlement; it frees the place that it holds here.
+        return { kind: 'nak', delivery, delayMs: 0 };
     if (decision.kind !== 'nak') this.#spared.delete(sequence);
     switch (decision.kind) {
       case 'ack':
@@ -198,10 +201,11 @@ class TenantDispatch {
   }
 
   async #run({ delivery, matches }: Pending, journals: Promise<Journals> | undefined): Promise<RunResult[]> {
-    let orders: readonly RunOrder[] = matches.map((match) => orderOf(match, undefined));
+    let orders: readonly RunOrder[] = matches.map((match) => orderOf(match, delivery.sequence, undefined));
     try {
       const known = await journals;
-      if (known !== undefined) orders = matches.map((match) => orderOf(match, known.get(match.runId)));
+      if (known !== undefined)
+        orders = matches.map((match) => orderOf(match, delivery.sequence, known.get(match.runId)));
       const job: Job = { kind: 'run', event: delivery.json, attempt: delivery.attempt, runs: orders };
       return resultsOf(await this.#options.cells.submit(this.#tenant, job), orders);
     } catch (error) {
@@ -225,12 +229,13 @@ class TenantDispatch {
 
 type Journals = ReadonlyMap<string, readonly JournalEntry[]>;
 
+  sequence: number,
 function orderOf(
   { match, runId: id }: Pending['matches'][number],
   entries: readonly JournalEntry[] | undefined,
 ): RunOrder {
   const journal = (entries ?? []).toSorted((a, b) => a.ordinal - b.ordinal).map(({ entry }) => entry);
-  return { runId: id, flow: match.flow.name, trigger: match.trigger, journal };
+  return { runId: id, flow: match.flow.name, trigger: match.trigger, position: sequence, journal };
 }
 
 /** One result for each order, whatever the cell answered. */

@@ -5,7 +5,7 @@ import { duration } from '../written/readers.ts';
 import { closedObject } from '../yaml.ts';
 import { expectShape } from './expected-status.ts';
 import { isCelName, SCOPE_NAMES } from './expression.ts';
-import { HTTP_RESPONSE, type NodeType } from './flow.ts';
+import { HTTP_RESPONSE, type NodeType, ON_UNKNOWN } from './flow.ts';
 
 /**
  * The shapes of a `.ygtc` file, part by part: `load.ts` checks each on its own, so that one part's faults hide none of
@@ -95,6 +95,7 @@ export const nodeShape = closedObject({
       .max(20, 'At most 20 are allowed.'),
     backoff: duration(1, HOUR_MS).optional(),
     max_backoff: duration(1, 24 * HOUR_MS).optional(),
+  on_unknown: z.enum(ON_UNKNOWN, { error: '"repeat" or "fail" was expected.' }).optional(),
   }).optional(),
   timeout: duration(1, 24 * HOUR_MS).optional(),
   on_error: target.optional(),

@@ -1,4 +1,5 @@
 import { type Grants, NO_GRANTS } from '../grant/grants.ts';
+import type { ProviderKind } from '../pack/pack.ts';
 
 /** What a flow may reach where it runs: known before it is loaded, so that what it lacks is found then (F1). */
 export interface FlowReach {
@@ -10,6 +11,8 @@ export interface FlowReach {
 }
 
 export interface ReachableProvider {
+  /** Undefined where it is not known. */
+  readonly kind?: ProviderKind;
   /** Whether its operations can be called at all. */
   readonly invokes: boolean;
   /** Null where nothing lists them before it is asked: a component of another host may know more than its pack says. */

@@ -1,5 +1,7 @@
 import { GtpackError } from '../errors.ts';
 
+const STATUSES = ['ok', 'error', 'skipped', 'caught', 'retrying', 'started'] as const;
+
 /** A try that was not the last one. */
 export interface FailedTry {
   readonly code: string;
@@ -10,10 +12,10 @@ export interface FailedTry {
 export interface NodeOutcome {
   readonly node: string;
   /**
-   * `caught`: it failed, and its `on_error` said how to go on. `retrying`: it failed and is tried again, and gives way to
-   * what becomes of the node.
+   * `caught`: it failed, and its `on_error` said how to go on. Two give way to what becomes of the node: `retrying`, it
+   * failed and is tried again; and `started`, its effect may have happened.
    */
-  readonly status: 'ok' | 'error' | 'skipped' | 'caught' | 'retrying';
+  readonly status: (typeof STATUSES)[number];
   /** The node that follows; null where the run ends. */
   readonly next: string | null;
   /** JSON text; absent where the node passes its input on. */
@@ -25,6 +27,8 @@ export interface NodeOutcome {
   readonly tries?: readonly FailedTry[];
   /** Of `retrying`: no try before; milliseconds since the Unix epoch. */
   readonly due?: number;
+  /** Of `started`: the delivery that the effect belongs to, by its event's position on the bus. */
+  readonly at?: number;
   /** How often the run was put off for it. */
   readonly waits?: number;
   /** It has answered the waiting webhook. */
@@ -130,8 +134,6 @@ function outcomeJson(ordinal: number, { output, ...outcome }: NodeOutcome): stri
   return output === undefined ? json : `${json.slice(0, -1)},"output":${output}}`;
 }
 
-const STATUSES: ReadonlySet<unknown> = new Set(['ok', 'error', 'skipped', 'caught', 'retrying']);
-
 interface EntryText extends Omit<NodeOutcome, 'output'> {
   readonly n: number;
   readonly output: unknown;
@@ -146,7 +148,7 @@ function readOutcome(entry: string): NodeOutcome & { readonly ordinal?: number }
     throw new GtpackError('journal_invalid', 'An entry of the journal is no JSON.', { cause: error });
   }
   const { n, node, status, next, output, ms, ...rest } = read;
-  if (typeof node !== 'string' || status === undefined || !STATUSES.has(status)) {
+  if (typeof node !== 'string' || status === undefined || !STATUSES.includes(status)) {
     throw new GtpackError('journal_invalid', 'An entry of the journal names no node or no status.');
   }
   return {

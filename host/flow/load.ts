@@ -3,7 +3,7 @@ import { GtpackError } from '../errors.ts';
 import { nearest, readYaml, suggestion } from '../yaml.ts';
 import { checkEffects } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
-import type { Flow } from './flow.ts';
+import type { Flow, FlowNode } from './flow.ts';
 import { CONTINUE, RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
 import { FlowProblems } from './flow-problems.ts';
@@ -47,7 +47,7 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
   problems.throwIfAny();
   if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });
 
-  const checked = nodes.flatMap((draft) => (draft.node === undefined ? [] : [draft.node]));
+  const checked = nodes.flatMap((draft) => (draft.node === undefined ? [] : [withPolicy(draft.node, reach)]));
   return {
     name,
     version: root.version,
@@ -58,6 +58,15 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
     scripts,
     answersWebhook: checked.some((node) => node.type === 'http_response'),
   };
+}
+
+/** Kinds of providers whose effects people see: nobody wants the same message twice. */
+const TO_PEOPLE: ReadonlySet<unknown> = new Set(['email', 'sms']);
+
+function withPolicy(node: FlowNode, { providers }: FlowReach): FlowNode {
+  if (node.type !== 'event' || node.onUnknown !== undefined) return node;
+  const toPeople = TO_PEOPLE.has(providers.get(node.config.provider)?.kind);
+  return toPeople ? { ...node, onUnknown: 'fail' } : node;
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

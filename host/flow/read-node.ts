@@ -40,17 +40,26 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
     ...(base.timeout === undefined ? {} : { timeoutMs: base.timeout }),
     ...(base.on_error === undefined ? {} : { onError: base.on_error }),
     ...(base.retry === undefined ? {} : { retry: retryOf(base.retry) }),
+    ...(base.on_unknown === undefined ? {} : { onUnknown: base.on_unknown }),
   };
   const draft = { path, line, type: base.type, ...common };
   const own = [...(next === undefined ? [] : [next]), ...failureEdges(base.on_error, path)];
   const type = knownType(base.type, [...path, 'type'], problems);
   if (type === undefined) return { ...draft, targets: own };
+  if (base.on_unknown !== undefined && !WITH_EFFECTS.has(type)) {
+    problems.atKey([...path, 'on_unknown'], {
+      message: `\`on_unknown\` means nothing to a node of type ${type}, which does nothing outside of its run.`,
+      cure: `Leave it out. Nodes with effects: ${[...WITH_EFFECTS].join(', ')}.`,
+    });
+  }
   const configPath = [...path, 'config'];
   const read = readConfig(type, base.config ?? {}, configPath, problems);
   if (read === undefined) return { ...draft, targets: own };
   const node: FlowNode = { ...common, line, ...read.part };
   return { ...draft, node, targets: [...own, ...read.edges] };
 }
+
+const WITH_EFFECTS: ReadonlySet<NodeType> = new Set<NodeType>(['http', 'event', 'publish']);
 
 const DEFAULT_BACKOFF_MS = 1000;
 const DEFAULT_MAX_BACKOFF_MS = 5 * 60_000;

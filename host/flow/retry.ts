@@ -18,7 +18,12 @@ export function retryDelayMs(
 ): number {
   const ceiling = Math.min(maxBackoffMs, backoffMs * 2 ** (failed - 1));
   const jittered = Math.floor(random() * ceiling);
-  return Math.max(jittered, Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+  return Math.max(jittered, pauseMs(retryAfterMs));
+}
+
+/** As long as a vendor asked for, within bounds. */
+export function pauseMs(retryAfterMs: number | undefined): number {
+  return Math.min(retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
 }
 
 /** What `Retry-After` says (RFC 9110, section 10.2.3), in milliseconds; undefined for what says nothing. */

@@ -84,7 +84,7 @@ export class RunEffects {
         if (over !== undefined) throw over;
         const source = `flow:${step.source}`;
         return this.#within(step.wall, () =>
-          this.#host.effect({ capability, fn, args, source, run, events }),
+          this.#host.effect({ capability, fn, args, source, run, events, key: step.key }),
         );
       }
       case 'provider': {

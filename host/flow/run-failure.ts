@@ -38,8 +38,8 @@ export class RunFailure extends Error {
     const placed = (problem: Omit<Problem, 'code'>): string =>
       formatProblem({ file, ...(line === undefined ? {} : { line }), ...problem, code: 'flow_failed' });
     if (thrown instanceof EffectProblem) {
-      const { message } = thrown.problem;
-      return new RunFailure({ ...thrown.problem, message: placed({ message }), node }, message);
+      const { code, message, retryable, retryAfterMs } = thrown.problem;
+      return new RunFailure({ code, message: placed({ message }), node, retryable }, message, retryAfterMs);
     }
     if (thrown instanceof GtpackError) {
       const { code, problems, retryable, retryAfterMs } = thrown;
@@ -59,11 +59,13 @@ export class RunFailure extends Error {
 
 const NOT_THE_NODES: ReadonlySet<string> = new Set([
   'bus_unavailable',
+  'bus_disk_full',
   'cell_busy',
   'cell_ended',
   'cell_lost',
   'host_stopping',
   'plugin_quarantined',
+  'run_taken',
   'journal_invalid',
   'flow_changed',
   'flow_too_many_steps',

@@ -8,6 +8,9 @@ import type { RunState } from './run-state.ts';
 import { Step } from './step.ts';
 import { stepKey } from './step-key.ts';
 
+/** What was recorded of a node that still has to come to its end; a failure that was recorded may go away. */
+const UNFINISHED: ReadonlySet<string> = new Set(['retrying', 'started', 'error']);
+
 /** The nodes of one run, one after the other. */
 export class RunSteps {
   readonly #run: RunParts;
@@ -49,10 +52,9 @@ export class RunSteps {
     let next = start;
     for (const outcome of journal.recorded) {
       const { node } = this.#nodeAt(outcome.node);
-      if (outcome.status === 'error') break;
-      if (outcome.status === 'retrying') {
-        const { ordinal, tries = [], effects = 0, waits = 0, due } = outcome;
-        this.#standing = { ordinal, tries, effects, waits, due };
+      if (UNFINISHED.has(outcome.status)) {
+        const { ordinal, tries = [], effects = 0, waits = 0, due, at: startedAt } = outcome;
+        this.#standing = { ordinal, tries, effects, waits, due, startedAt };
         next = node.id;
         break;
       }

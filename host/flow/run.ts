@@ -34,9 +34,10 @@ export class Run {
       return this.#outcome(state, { status: 'ok', output });
     } catch (thrown) {
       if (thrown instanceof PutOff) return this.#waiting(state, thrown);
-      const { error } = RunFailure.of(thrown, placeOf(this.#parts.flow, undefined));
+      const { error, retryAfterMs } = RunFailure.of(thrown, placeOf(this.#parts.flow, undefined));
       this.#answerFailure(state, error);
-      return this.#outcome(state, { status: 'error', error });
+      const later = error.retryable && retryAfterMs !== undefined ? { retryAfterMs } : {};
+      return this.#outcome(state, { status: 'error', error, ...later });
     }
   }
 
@@ -63,7 +64,7 @@ export class Run {
 
   #outcome(
     state: RunState | undefined,
-    end: Pick<RunOutcome, 'status' | 'output' | 'error' | 'waitMs'>,
+    end: Pick<RunOutcome, 'status' | 'output' | 'error' | 'waitMs' | 'retryAfterMs'>,
   ): RunOutcome {
     const { order, host, startedAt } = this.#parts;
     return {

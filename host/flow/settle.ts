@@ -1,5 +1,6 @@
 import type { Delivery, RunRecord } from '../bus/bus.ts';
 import type { RunOutcome } from '../sandbox/protocol.ts';
+import { pauseMs } from './retry.ts';
 
 export type RunResult = RunOutcome;
 
@@ -21,6 +22,8 @@ const LONGEST_STEP = 8;
 const HELD_BACK = 'plugin_quarantined';
 /** Another event of the tenant took the cell along. */
 const ENDED_FOR_ANOTHER = 'cell_ended';
+/** The bus gave the delivery of the run's event to another host. */
+const TAKEN = 'run_taken';
 /** Not the event's doing: they never use up its attempts. */
 const NOT_ITS_DOING: ReadonlySet<string> = new Set([
   'cell_busy',
@@ -35,7 +38,9 @@ export type Decision =
   | { readonly kind: 'ack' }
   /** `spared`: this attempt is not held against the event. */
   | { readonly kind: 'nak'; readonly delayMs: number; readonly spared: boolean }
-  | { readonly kind: 'dead'; readonly reason: string };
+  | { readonly kind: 'dead'; readonly reason: string }
+  /** Another host has the event now: nothing that is decided here counts. */
+  | { readonly kind: 'taken' };
 
 /**
  * What becomes of an event after its runs: acknowledged when all went well; delivered again where a run is to go on later,
@@ -53,6 +58,7 @@ export function decide(
 ): Decision {
   const waiting = results.flatMap(({ status, waitMs = 0 }) => (status === 'waiting' ? [waitMs] : []));
   // A run that goes on later is not given up for another one: the event comes again for it, and that one fails again.
+  if (results.some(({ error }) => error?.code === TAKEN)) return { kind: 'taken' };
   if (waiting.length > 0) return { kind: 'nak', delayMs: Math.min(...waiting), spared: true };
   const failures = results.filter((result) => result.status === 'error');
   const [first] = failures;
@@ -69,7 +75,12 @@ export function decide(
   // A new cell is there at once; a host that is busy needs to be left alone for longer each time.
   const has = (code: string): boolean => failures.some((failure) => failure.error?.code === code);
   const step = has(HELD_BACK) ? LONGEST_STEP : has(ENDED_FOR_ANOTHER) ? own : attempt;
-  return { kind: 'nak', delayMs: backoffMs(step, random), spared: counted === undefined };
+  const pause = Math.max(...failures.map(({ retryAfterMs }) => pauseMs(retryAfterMs)));
+  return {
+    kind: 'nak',
+    delayMs: Math.max(backoffMs(step, random), pause),
+    spared: counted === undefined,
+  };
 }
 
 /** Exponential, with full jitter: of many events that failed together, few come back together. */

@@ -1,3 +1,4 @@
+import { GtpackError } from '../errors.ts';
 import { Attempt, type Standing, type StepParts } from './attempt.ts';
 import { targetOf } from './compiled-flow.ts';
 import { CONTINUE, outputNames } from './flow.ts';
@@ -9,6 +10,21 @@ import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 const MAX_WAIT_IN_CELL_MS = 2000;
 /** Of a failed try, in the journal; as long as what a guest may say, so that no secret in it is cut in two before it is found. */
 const MAX_TRY_CHARACTERS = 2048;
+
+/** Failures that leave open what became of the effect that was under way. */
+const LEFT_UNKNOWN: ReadonlySet<string> = new Set([
+  'effect_unknown',
+  'bus_unavailable',
+  'host_stopping',
+  'run_taken',
+]);
+/** Nobody waited for the end of what they were about. */
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'flow_effect_timeout',
+  'flow_node_timeout',
+  'guest_timeout',
+  'http_timeout',
+]);
 
 /** One node of a run, with all of its tries. */
 export class Step {
@@ -39,9 +55,10 @@ export class Step {
       if (standing.due !== undefined) await this.#wait(standing.due);
       const attempt = new Attempt(this.#parts, standing);
       try {
+        this.#checkStanding(standing);
         return await this.#attempt(attempt);
       } catch (thrown) {
-        const failure = this.#failure(thrown);
+        const failure = this.#known(this.#failure(thrown));
         const again = await this.#again(attempt, failure);
         if (again === undefined) return this.#caught(attempt, failure);
         standing = again;
@@ -86,6 +103,7 @@ export class Step {
     const { journal } = state;
     const { ordinal } = attempt;
     const next = this.#target(compiled.node.next) ?? null;
+    if (compiled.node.onUnknown === 'fail') await this.#intend(attempt);
     const before = journal.at(ordinal);
     const named = { runId: run.order.runId, flow: run.flow.flow.name, node: compiled.node.id };
     const ends = (json: string, expected: number): void => {
@@ -110,6 +128,48 @@ export class Step {
       journal.restore(ordinal, before);
       throw error;
     }
+  }
+
+  /** Records that the effect is about to happen, so that a delivery that finds nothing else does not repeat it. */
+  async #intend(attempt: Attempt): Promise<void> {
+    const { run, state, compiled } = this.#parts;
+    const { ordinal } = attempt;
+    const before = state.journal.at(ordinal);
+    const at = run.order.position;
+    state.journal.write(ordinal, attempt.outcome({ status: 'started', next: compiled.node.id, at }, 1));
+    try {
+      await state.record();
+    } catch (error) {
+      state.journal.restore(ordinal, before);
+      throw error;
+    }
+    attempt.start();
+  }
+
+  /** A replay has another position: whoever replays has looked at what had happened. @throws GtpackError `effect_unknown` */
+  #checkStanding({ startedAt }: Standing): void {
+    const { run, compiled } = this.#parts;
+    if (startedAt !== run.order.position || compiled.node.onUnknown !== 'fail') return;
+    throw this.#unknown('the host or its cell ended before what became of it was recorded');
+  }
+
+  /** What may have happened is not tried again where the node's policy is to fail. */
+  #known(failure: RunFailure): RunFailure {
+    const { code } = failure.error;
+    if (this.#parts.compiled.node.onUnknown !== 'fail' || !TIMEOUTS.has(code)) return failure;
+    return this.#failure(this.#unknown(`it was not over in time (${code})`));
+  }
+
+  #unknown(why: string): GtpackError {
+    const { node } = this.#parts.compiled;
+    const what = node.type === 'event' ? `${node.config.action} of ${node.config.provider}` : node.type;
+    return new GtpackError(
+      'effect_unknown',
+      `The effect of the node ${node.id} (${what}) may have happened: ${why}.`,
+      {
+        cure: 'See whether it has. If it has not, `gtpack dlq replay` does it; if it has, leave the event dead or drop it. With `on_unknown: repeat` the node would do it again by itself.',
+      },
+    );
   }
 
   /** @returns how the node stands before its next try; undefined where it has none */
@@ -156,6 +216,8 @@ export class Step {
     if (onError === undefined || !failure.isTheNodes) {
       const outcome = attempt.outcome({ status: 'error', next: null, error: { code, message } });
       journal.write(attempt.ordinal, outcome);
+      // Else the next delivery would take it for unknown.
+      if (attempt.isStarted && !LEFT_UNKNOWN.has(code)) await state.record();
       throw failure;
     }
     const goesOn = onError === CONTINUE && !run.flow.nodes.has(onError);

@@ -8,7 +8,7 @@ import type { GuestTurns } from './guest-turns.ts';
 import { invokeContext, readOutput } from './ingest.ts';
 import type { GuestReply } from './plugin.ts';
 import type { ProviderCall } from './program.ts';
-import type { CellLimits, CellLoss, Effect, EffectAnswer, EffectRun } from './protocol.ts';
+import type { CellLimits, CellLoss, Effect, EffectAnswer } from './protocol.ts';
 import type { Reports } from './reports.ts';
 import type { TenantMemory } from './tenant-memory.ts';
 import type { Owner, Watch } from './watch.ts';
@@ -36,14 +36,14 @@ export class GuestEntry {
     job: number,
     context: NormalizeContext,
     enter: (call: GuestCall) => T | Promise<T>,
-    forRun?: ProviderCall,
+    forRun?: RunCall,
   ): Promise<T> {
     const whose: Owner = { job, source: context.source };
-    const call = new GuestCall(whose, limitsOf(this.#parts.limits, forRun), {
+    const call = new GuestCall(whose, limitsOf(this.#parts.limits, forRun?.order), {
       ask: (capability, fn, args) => {
-        const refusal = forRun?.spend();
+        const refusal = forRun?.order.spend();
         if (refusal !== undefined) return Promise.resolve({ kind: 'problem', problem: problemOf(refusal) });
-        return this.#ask(whose, context, capability, fn, args, forRun?.run);
+        return this.#ask(whose, context, capability, fn, args, forRun);
       },
       deliver: (owner, hand) => this.#parts.turns.take(owner, hand),
       giveUp: (owner, detail) => this.#giveUp({ reason: 'overrun', detail, ...owner }),
@@ -64,7 +64,7 @@ export class GuestEntry {
     capability: WaitingImport,
     fn: string,
     args: readonly string[],
-    run: EffectRun | null = null,
+    forRun: RunCall | undefined,
   ): Promise<GuestReply> {
     this.#boundMemory(owner);
     const { limits } = this.#parts;
@@ -73,10 +73,15 @@ export class GuestEntry {
         capability,
         fn,
         source: context.source,
-        run,
+        ...(forRun === undefined
+          ? { run: null }
+          : { run: forRun.order.run, key: forRun.nextKey(capability) }),
         ...readArguments(capability, fn, args, context, limits),
       });
-      return answer.kind === 'ok' ? { kind: 'ok', json: answer.output } : answer;
+      if (answer.kind === 'ok') return { kind: 'ok', json: answer.output };
+      const { retryAfterMs, ...problem } = answer.problem;
+      forRun?.heed(retryAfterMs);
+      return { kind: 'problem', problem };
     } catch (error) {
       const code = error instanceof GtpackError ? error.code : 'effect_failed';
       return { kind: 'problem', problem: { code, message: errorMessage(error), retryable: false } };
@@ -109,6 +114,7 @@ export class GuestEntry {
   /** A provider's operation with its own budget, grants and log; its effects count for the run, too. */
   async callForRun(job: number, order: ProviderCall): Promise<EffectAnswer> {
     const { provider, operation, input, key, cause } = order;
+    const forRun = new RunCall(order);
     const pool = this.#parts.plugins.poolOf(provider);
     const context = { ...invokeContext(provider, repeatableIds(key, this.#parts.ids)), cause };
     this.checkPart(job, order, 'input', input);
@@ -116,9 +122,9 @@ export class GuestEntry {
       job,
       context,
       (call) => pool.call(call, 'invoke', input, operation),
-      order,
+      forRun,
     );
-    if (reply.kind === 'problem') return reply;
+    if (reply.kind === 'problem') return { kind: 'problem', problem: forRun.paused(reply.problem) };
     readOutput(reply.json, this.#parts.limits);
     this.checkPart(job, order, 'output', reply.json);
     return { kind: 'ok', output: reply.json };
@@ -126,6 +132,34 @@ export class GuestEntry {
 
   effect(effect: Effect): Promise<EffectAnswer> {
     return this.#parts.reports.ask((call) => ({ kind: 'effect', call, effect }));
+  }
+}
+
+/** A call that a run makes, and what is learned of its effects meanwhile. */
+class RunCall {
+  readonly order: ProviderCall;
+  readonly #counts = new Map<WaitingImport, number>();
+  #retryAfterMs: number | undefined;
+
+  constructor(order: ProviderCall) {
+    this.order = order;
+  }
+
+  /** The same for the same effect of the same call, whenever a run makes it again. */
+  nextKey(capability: WaitingImport): string {
+    const count = (this.#counts.get(capability) ?? 0) + 1;
+    this.#counts.set(capability, count);
+    return `${this.order.key}.${capability}.${count}`;
+  }
+
+  heed(retryAfterMs = 0): void {
+    if (retryAfterMs > (this.#retryAfterMs ?? 0)) this.#retryAfterMs = retryAfterMs;
+  }
+
+  /** A provider that fails for a vendor's pause has no word for it: its run learns of it all the same. */
+  paused(problem: GuestProblem): GuestProblem {
+    if (!problem.retryable || this.#retryAfterMs === undefined) return problem;
+    return { ...problem, retryAfterMs: this.#retryAfterMs };
   }
 }
 

@@ -84,7 +84,12 @@ const problem = shape<Problem>({
   line: optional(amount),
   column: optional(amount),
 });
-const guestProblem = shape<GuestProblem>({ code: text, message: text, retryable: flag });
+const guestProblem = shape<GuestProblem>({
+  code: text,
+  message: text,
+  retryable: flag,
+  retryAfterMs: optional(whole),
+});
 const answer = shape<HttpAnswer>({
   status: (value) => whole(value) && (value as number) >= 200 && (value as number) <= 599,
   headers: (value) => isRecord(value) && Object.values(value).every(text),
@@ -102,6 +107,7 @@ const runs = list(
     status: oneOf('ok', 'error', 'waiting', 'passed'),
     waitMs: optional(amount),
     waits: optional(whole),
+    retryAfterMs: optional(whole),
     output: optional(text),
     error: optional(shape<RunError>({ code: text, message: text, node: orNull(text), retryable: flag })),
     journalJson: text,
@@ -123,6 +129,7 @@ const effect = shape<Effect>({
   source: text,
   run: orNull(shape<EffectRun>({ ...JOURNAL, flow: text, node: text })),
   events,
+  key: optional(text),
 });
 const report = kinds<CellReport>({
   opened: { problems: list(problem) },

@@ -192,6 +192,8 @@ export interface RunOrder {
   readonly flow: string;
   /** Index in the flow's triggers. */
   readonly trigger: number;
+  /** Of the event on the bus: the same on every delivery, and another after a replay. */
+  readonly position: number;
   /** Entries of the run's journal as JSON texts, in order; empty for a new run. */
   readonly journal: readonly string[];
 }
@@ -227,6 +229,8 @@ export interface RunOutcome {
   readonly waitMs?: number;
   /** How often earlier deliveries put it off of its own will; absent for never. */
   readonly waits?: number;
+  /** Of a failure that may go away: no sooner than that, as a vendor said. */
+  readonly retryAfterMs?: number;
   /** Outcomes of the run's nodes in order, as JSON text of an array. */
   readonly journalJson: string;
   readonly durationMs: number;
@@ -257,6 +261,8 @@ export interface Effect {
   readonly run: EffectRun | null;
   /** For `bus.publish`: the drafts as the cell normalized them. */
   readonly events: readonly NormalizedEvent[];
+  /** Of an effect of a run: the same whenever it is asked for again, on every delivery and every try. */
+  readonly key?: string;
 }
 
 export interface EffectRun extends RunJournal {

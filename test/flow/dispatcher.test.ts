@@ -215,8 +215,8 @@ test('all runs of an event go to the cell as one job, and its text is not touche
       event: '{"id":"e1"}',
       attempt: 1,
       runs: [
-        { runId: runId('acme', 'e1', 'a', 0), flow: 'a', trigger: 0, journal: [] },
-        { runId: runId('acme', 'e1', 'b', 0), flow: 'b', trigger: 0, journal: [] },
+        { runId: runId('acme', 'e1', 'a', 0), flow: 'a', trigger: 0, position: 1, journal: [] },
+        { runId: runId('acme', 'e1', 'b', 0), flow: 'b', trigger: 0, position: 1, journal: [] },
       ],
     },
   ]);

@@ -463,7 +463,7 @@ describe('failures and bounds', () => {
     });
     const event = new RunEvent(JSON.stringify(EVENT));
     const code = async (flow: string, journal: string[]) =>
-      (await program.run({ runId: RUN, flow, trigger: 0, journal }, event, h.host)).error?.code;
+      (await program.run({ runId: RUN, flow, trigger: 0, position: 1, journal }, event, h.host)).error?.code;
     expect(await code('other', [])).toBe('flow_unknown');
     expect(await code('orders', ['{"node":"gone","status":"ok","next":null}'])).toBe('flow_changed');
     expect(await code('orders', ['{"node":"a","status":"ok","next":"gone"}'])).toBe('flow_changed');
@@ -484,7 +484,7 @@ describe('failures and bounds', () => {
     expect(program.problems()).toMatchObject([{ message: 'no such syntax', file: 'orders.ygtc' }]);
     const event = new RunEvent(JSON.stringify(EVENT));
     const status = async (flow: string) =>
-      (await program.run({ runId: RUN, flow, trigger: 0, journal: [] }, event, h.host)).status;
+      (await program.run({ runId: RUN, flow, trigger: 0, position: 1, journal: [] }, event, h.host)).status;
     expect([await status('orders'), await status('good')]).toEqual(['error', 'ok']);
   });
 
@@ -495,7 +495,7 @@ describe('failures and bounds', () => {
     );
     const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts, host: h.host });
     const event = new RunEvent(JSON.stringify(EVENT));
-    const order = { runId: RUN, flow: 'orders', trigger: 0, journal: [] };
+    const order = { runId: RUN, flow: 'orders', trigger: 0, position: 1, journal: [] };
     const outcomes = await Promise.all([
       program.run(order, event, h.host),
       program.run(order, event, h.host),

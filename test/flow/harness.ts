@@ -115,6 +115,8 @@ export async function flowOf(nodes: string, target = 'a', reach: FlowReach = NO_
 export interface RunOptions {
   readonly event?: Partial<Event>;
   readonly journal?: readonly string[];
+  /** Of the event on the bus. Default 1. */
+  readonly position?: number;
   readonly limits?: Partial<typeof DEFAULT_LIMITS>;
   readonly target?: string;
   readonly reach?: FlowReach;
@@ -133,7 +135,13 @@ export async function run(
   expect(program.problems()).toEqual([]);
   const event = new RunEvent(JSON.stringify({ ...EVENT, ...options.event }));
   return program.run(
-    { runId: RUN, flow: 'orders', trigger: 0, journal: options.journal ?? [] },
+    {
+      runId: RUN,
+      flow: 'orders',
+      trigger: 0,
+      position: options.position ?? 1,
+      journal: options.journal ?? [],
+    },
     event,
     h.host,
   );

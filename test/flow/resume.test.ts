@@ -118,12 +118,11 @@ async function attempt(
         store.publish(effect);
         return answered('{}');
       }
-      const { headers, body, url } = JSON.parse(effect.args[0] ?? '') as {
-        headers: Record<string, string>;
+      const { body, url } = JSON.parse(effect.args[0] ?? '') as {
         body: string;
         url: string;
       };
-      const times = store.take(`${headers['idempotency-key']} ${body}`);
+      const times = store.take(`${effect.key} ${body}`);
       const status = statusOf(url, times);
       return answered(JSON.stringify({ status, headers: {}, body: 'done', body_encoding: 'utf8' }));
     },
@@ -158,7 +157,7 @@ async function attempt(
   };
   const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts, host });
   const event = { id: 'e', event_type: 'x', source: 's', timestamp: 0, payload: { n } };
-  const order = { runId: 'a'.repeat(32), flow: 'f', trigger: 0, journal: [...store.journal] };
+  const order = { runId: 'a'.repeat(32), flow: 'f', trigger: 0, position: 1, journal: [...store.journal] };
   const run = program.run(order, new RunEvent(JSON.stringify(event)), host);
   const outcome = await Promise.race([run, killed.promise]);
   if (outcome?.status !== 'waiting') return outcome;

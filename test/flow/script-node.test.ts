@@ -47,7 +47,7 @@ const EVENT = JSON.stringify({
 
 function run(flow: Flow): Promise<RunOutcome> {
   const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts: engine, host });
-  const order = { runId: 'f'.repeat(32), flow: flow.name, trigger: 0, journal: [] };
+  const order = { runId: 'f'.repeat(32), flow: flow.name, trigger: 0, position: 1, journal: [] };
   return program.run(order, new RunEvent(EVENT), host);
 }
 

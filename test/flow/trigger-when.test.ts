@@ -16,7 +16,7 @@ triggers: [{ type: event, event_type: ">", target: a, when: ${JSON.stringify(whe
   const flow = await loadFlow({ text, file: 'orders.ygtc', scripts: {} });
   const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts, host: h.host });
   expect(program.problems()).toEqual([]);
-  const order = { runId: RUN, flow: 'orders', trigger: 0, journal };
+  const order = { runId: RUN, flow: 'orders', trigger: 0, position: 1, journal };
   return program.run(order, new RunEvent(JSON.stringify(EVENT)), h.host);
 }
 

@@ -26,7 +26,7 @@ function runOf(name: string): Job {
     timestamp: 1_790_000_000_000,
     payload: { list: Array.from({ length: 1000 }, (_, index) => index), text: 'x'.repeat(1000) },
   });
-  const runs = [{ runId: 'f'.repeat(32), flow: name, trigger: 0, journal: [] }];
+  const runs = [{ runId: 'f'.repeat(32), flow: name, trigger: 0, position: 1, journal: [] }];
   return { kind: 'run', event, attempt: 1, runs };
 }
 

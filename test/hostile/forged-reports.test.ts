@@ -89,7 +89,7 @@ async function ask(tenant: TenantId, cell: number, report: CellReport): Promise<
 }
 
 function startRun(tenant: TenantId, runId = RUN): Promise<unknown> {
-  const runs = [{ runId, flow: 'f', trigger: 0, journal: [] }];
+  const runs = [{ runId, flow: 'f', trigger: 0, position: 1, journal: [] }];
   return sandbox.submit(tenant, { kind: 'run', event: '{}', attempt: 1, runs });
 }
 

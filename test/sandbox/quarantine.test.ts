@@ -135,6 +135,7 @@ function runJob(...names: string[]): Job {
     runId: flow.padEnd(32, '0'),
     flow,
     trigger: 0,
+    position: 1,
     journal: [],
   }));
   return { kind: 'run', event, attempt: 1, runs };

@@ -299,6 +299,32 @@ describe('an event node', () => {
     expect(bus.of('event').length).toBeLessThanOrEqual(17);
   });
 
+  test('a request of the provider carries the same key whenever its run repeats it, unless it brings its own', async () => {
+    const hanging = Promise.withResolvers<void>();
+    answer = (_, response) => {
+      if (asked.length === 2) hanging.resolve();
+      else response.end('{}');
+    };
+    const send = (path: string, headers: object) => ({
+      ...call('send', { method: 'POST', url: `${origin}${path}`, headers }),
+      id: path.slice(1),
+    });
+    const nodes = [{ ...send('/own', { 'idempotency-key': 'mine' }), next: 'made' }, send('/made', {})];
+    const { url, bus } = await startHere(
+      await bundle({ flows: { calling: flowOf('calling', nodes, 'call') }, notifier: granted() }),
+    );
+    const { json } = await post(webhook(url, 'demo', 'call'), {});
+    await hanging.promise;
+    for (const pid of cellHosts(process.pid)) process.kill(pid, 'SIGKILL');
+    expect((await bus.result(json.id)).json.status).toBe('ok');
+    const keys = asked.map(({ line, headers }) => [line, headers['idempotency-key']]);
+    expect(keys).toEqual([
+      ['POST /own', 'mine'],
+      ['POST /made', expect.stringMatching(/^[0-9a-f]{32}\.http\.1$/)],
+      ['POST /made', keys[1]?.[1]],
+    ]);
+  });
+
   test('what the provider publishes is published once, however often its run is repeated', async () => {
     const hanging = Promise.withResolvers<void>();
     answer = (_, response) => {

@@ -54,9 +54,10 @@ const requestShape = closedObject({
 
 /**
  * Reads `request` of the interface `http` of sdk/wit.
+ * @param key of the run's effect: what a repeat of a request that changes something is known by, unless it brings a key
  * @throws GtpackError `http_request_invalid`, `http_request_too_large`
  */
-export function parseRequest(text: string, grant: HttpGrant): OutboundRequest {
+export function parseRequest(text: string, grant: HttpGrant, key?: string): OutboundRequest {
   const written = parseShape(text, grant.maxRequestBytes);
   const method = written.method ?? 'GET';
   if (!METHOD.test(method)) {
@@ -65,7 +66,7 @@ export function parseRequest(text: string, grant: HttpGrant): OutboundRequest {
   return {
     url: parseTarget(written.url),
     method,
-    headers: withDefaults(parseHeaders(written.headers ?? {})),
+    headers: withDefaults(parseHeaders(written.headers ?? {}), SAFE_METHODS.has(method) ? undefined : key),
     body: parseBody(written.body, written.body_encoding ?? 'utf8', grant.maxRequestBytes),
     timeoutMs: Math.min(grant.timeoutMs, written.timeout_ms ?? grant.timeoutMs),
     auth: written.auth ?? null,
@@ -137,8 +138,18 @@ const DEFAULT_HEADERS: readonly Header[] = [
   ['accept-encoding', 'gzip, deflate, br'],
 ];
 
-function withDefaults(headers: readonly Header[]): Header[] {
-  const missing = DEFAULT_HEADERS.filter(([wanted]) => headers.every(([name]) => name !== wanted));
+/** They change nothing, so that a repeat does not matter (RFC 9110, section 9.2.1). */
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+const IDEMPOTENCY_KEY = 'idempotency-key';
+/** A cell gives it, and nothing that a cell gives may begin another header. */
+const KEY = /^[A-Za-z0-9._-]{1,128}$/;
+
+function withDefaults(headers: readonly Header[], key: string | undefined): Header[] {
+  if (key !== undefined && !KEY.test(key)) throw invalid('its key was not made by the host');
+  const defaults: Header[] = key === undefined ? [] : [[IDEMPOTENCY_KEY, key]];
+  const missing = [...DEFAULT_HEADERS, ...defaults].filter(([wanted]) =>
+    headers.every(([name]) => name !== wanted),
+  );
   return [...headers, ...missing];
 }
 

@@ -25,9 +25,10 @@ export async function examineFlows(
   findings: Findings,
 ): Promise<void> {
   const own = new Map<string, ReachableProvider>(
-    pack.providers.map(({ id, model, exports, operations: declared }) => [
+    pack.providers.map(({ id, kind, model, exports, operations: declared }) => [
       id,
       {
+        kind,
         invokes: exports.includes('invoke'),
         operations: model === 'field' ? null : declared.map(({ name }) => name),
       },

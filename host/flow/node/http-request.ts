@@ -14,8 +14,6 @@ export interface HttpParts {
 export interface HttpRequestOptions {
   readonly auth: string | undefined;
   readonly timeoutMs: number;
-  /** Of requests that change something, unless they bring one. */
-  readonly idempotencyKey: string;
 }
 
 export interface HttpRequestText {
@@ -27,9 +25,6 @@ export interface HttpRequestText {
 
 /** As long as what a guest may pass to the host. */
 const MAX_DOCUMENT_CHARACTERS = 4 * 1024 * 1024;
-/** They change nothing, so that a repeat does not matter (RFC 9110, section 9.2.1). */
-const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
-const IDEMPOTENCY_KEY = 'idempotency-key';
 const CONTENT_TYPE = 'content-type';
 
 /**
@@ -44,9 +39,6 @@ export function httpRequest(parts: HttpParts, options: HttpRequestOptions): Http
   const { body } = parts;
   if (body !== undefined && typeof body !== 'string' && !names.has(CONTENT_TYPE)) {
     headers.push([CONTENT_TYPE, 'application/json']);
-  }
-  if (!SAFE_METHODS.has(method) && !names.has(IDEMPOTENCY_KEY)) {
-    headers.push([IDEMPOTENCY_KEY, options.idempotencyKey]);
   }
   const document = JSON.stringify({
     method,

@@ -29,7 +29,6 @@ export function compileHttp(node: HttpNode, tools: NodeTools): CompiledNode {
         auth,
         // The request is to end with its node.
         timeoutMs: Math.max(1, Math.min(timeout, step.leftMs())),
-        idempotencyKey: step.key,
       });
       const output = (answer: string): string => {
         const response = JSON.parse(answer) as HttpAnswerDocument;

@@ -103,13 +103,14 @@ export interface Caller {
   readonly tenant?: string;
   readonly source?: string;
   readonly signal?: AbortSignal;
+  readonly key?: string;
 }
 
 export async function sendText(
   capability: HttpCapability,
   allowed: HttpGrant | null,
   text: string,
-  { tenant = 'demo', source = 'shop', signal = new AbortController().signal }: Caller = {},
+  { tenant = 'demo', source = 'shop', signal = new AbortController().signal, key }: Caller = {},
 ): Promise<Sent> {
   const answer = await capability.perform({
     tenant: parseTenantId(tenant),
@@ -119,6 +120,7 @@ export async function sendText(
     args: [text],
     events: [],
     journal: [],
+    key,
     signal,
     reaches: () => undefined,
   });
