@@ -83,11 +83,11 @@ export const ERROR_CODES = facts({
   timer_invalid: { blame: 'pack', retryable: false, status: 502 },
   timers_full: { blame: 'pack', retryable: false, status: 502 },
 
-  // bus
   // fairness
   tenant_rate_exceeded: { blame: 'sender', retryable: true, status: 429 },
   tenant_backlog_full: { blame: 'operator', retryable: true, status: 503 },
 
+  // bus
   bus_unavailable: { blame: 'host', retryable: true, status: 503 },
   dead_letter_unknown: { blame: 'operator', retryable: false, status: 404 },
   run_unknown: { blame: 'operator', retryable: false, status: 404 },

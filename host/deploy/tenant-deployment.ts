@@ -207,6 +207,6 @@ function tenantCode(
     },
     modules,
     isolation: tenant.isolation,
-  };
     maxQueuedCalls: tenant.limits.maxQueuedCalls,
+  };
 }

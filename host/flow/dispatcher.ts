@@ -29,8 +29,6 @@ export interface DispatcherOptions {
   readonly onEventDone?: (tenant: TenantId, eventId: string, reason: string | null) => void;
 }
 
-const DEFAULT_MAX_IN_FLIGHT = 256;
-
 interface Pending {
   readonly delivery: Delivery;
   readonly matches: readonly { readonly match: Match; readonly runId: string }[];
