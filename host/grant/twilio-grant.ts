@@ -17,6 +17,7 @@ import {
   accountIssues,
   accountKeys,
   defaultRate,
+  type GrantIssue,
   originOf,
 } from './vendor-account.ts';
 
@@ -90,23 +91,23 @@ interface LoginFile {
   readonly secret?: string | undefined;
 }
 
-function loginIssues({ auth_token, api_key, secret }: LoginFile): z.core.$ZodRawIssue[] {
+function loginIssues({ auth_token, api_key, secret }: LoginFile): GrantIssue[] {
   const byToken = auth_token !== undefined && api_key === undefined && secret === undefined;
   const byKey = auth_token === undefined && api_key !== undefined && secret !== undefined;
   if (byToken || byKey) return [];
   const message = 'Either auth_token was expected, or api_key with secret.';
-  return [{ code: 'custom', path: [], message, input: undefined }];
+  return [{ code: 'custom', path: [], message }];
 }
 
 /** Who is called back hears who got which message, so that goes out in the clear only to where a test runs. */
 function callbackIssues({
   status_callback: url,
   networks = [],
-}: AccountFile & { readonly status_callback?: URL | undefined }): z.core.$ZodRawIssue[] {
+}: AccountFile & { readonly status_callback?: URL | undefined }): GrantIssue[] {
   if (url === undefined || url.protocol === 'https:' || networks.length > 0) return [];
   const message =
     'https was expected; plain HTTP is for networks of the operator’s, as in networks: ["127.0.0.0/8"].';
-  return [{ code: 'custom', path: ['status_callback'], message, input: url.href }];
+  return [{ code: 'custom', path: ['status_callback'], message }];
 }
 
 /** Which messages a provider may send, and by which account. */

@@ -37,12 +37,19 @@ function readBaseUrl(written: string): OriginPattern | Fault | undefined {
   return origin.host.includes('*') || origin.port === '*' ? undefined : origin;
 }
 
+/** What is wrong with one key beside the rest of its grant. */
+export interface GrantIssue {
+  readonly code: 'custom';
+  readonly path: string[];
+  readonly message: string;
+}
+
 /** Plain HTTP carries the key in the clear, so it stays within networks of the operator's. */
-export function accountIssues({ base_url, networks = [] }: AccountFile): z.core.$ZodRawIssue[] {
+export function accountIssues({ base_url, networks = [] }: AccountFile): GrantIssue[] {
   if (base_url === undefined || base_url.protocol === 'https:' || networks.length > 0) return [];
   const message =
     'The key goes out in plain HTTP only within networks of the operator’s. Write https, or name the network: networks: ["127.0.0.0/8"]';
-  return [{ code: 'custom', path: ['base_url'], message, input: base_url.text }];
+  return [{ code: 'custom', path: ['base_url'], message }];
 }
 
 /** A vendor's API, as a grant of HTTP that no guest sees: one origin, POST alone, no redirects, the host's own credential. */
