@@ -123,6 +123,11 @@ export class HttpCapability implements Capability {
     await this.#client.close();
   }
 
+  /** Origins that are left alone at present, of all tenants. */
+  get openBreakers(): number {
+    return this.#breaker.open;
+  }
+
   /** Connections that are open or being opened, of all tenants. */
   get openConnections(): number {
     return this.#load.connections.inAll;
@@ -135,11 +140,6 @@ export class HttpCapability implements Capability {
     try {
       return await work((bytes) => {
         heldBytes.add(tenant, bytes);
-  /** Origins that are left alone at present, of all tenants. */
-  get openBreakers(): number {
-    return this.#breaker.open;
-  }
-
         held += bytes;
       });
     } finally {

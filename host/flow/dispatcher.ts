@@ -179,11 +179,11 @@ class TenantDispatch {
     const { sequence, attempt } = delivery;
     const spared = this.#spared.get(sequence) ?? 0;
     const decision = decide(attempt, spared, results, this.#options.random);
+    if (decision.kind !== 'nak') this.#spared.delete(sequence);
+    switch (decision.kind) {
       case 'taken':
         // Of a delivery that is another host's, the bus heeds no settlement; it frees the place that it holds here.
         return { kind: 'nak', delivery, delayMs: 0 };
-    if (decision.kind !== 'nak') this.#spared.delete(sequence);
-    switch (decision.kind) {
       case 'ack':
         return { kind: 'ack', delivery, runs };
       case 'nak':
@@ -227,9 +227,9 @@ class TenantDispatch {
 
 type Journals = ReadonlyMap<string, readonly JournalEntry[]>;
 
-  sequence: number,
 function orderOf(
   { match, runId: id }: Pending['matches'][number],
+  sequence: number,
   entries: readonly JournalEntry[] | undefined,
 ): RunOrder {
   const journal = (entries ?? []).toSorted((a, b) => a.ordinal - b.ordinal).map(({ entry }) => entry);

@@ -95,10 +95,10 @@ export const nodeShape = closedObject({
       .max(20, 'At most 20 are allowed.'),
     backoff: duration(1, HOUR_MS).optional(),
     max_backoff: duration(1, 24 * HOUR_MS).optional(),
-  on_unknown: z.enum(ON_UNKNOWN, { error: '"repeat" or "fail" was expected.' }).optional(),
   }).optional(),
   timeout: duration(1, 24 * HOUR_MS).optional(),
   on_error: target.optional(),
+  on_unknown: z.enum(ON_UNKNOWN, { error: '"repeat" or "fail" was expected.' }).optional(),
 });
 
 const branchCondition = closedObject({

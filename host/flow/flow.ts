@@ -48,16 +48,16 @@ interface NodeOf<Type extends string, Config> {
   readonly timeoutMs?: number;
   /** Target where the node has failed for good; `continue`, unless a node has that id, for the node's own next. */
   readonly onError?: string;
-  /** Place in the file, 1-based. */
   /** Where nobody can tell whether the node's effect has happened: it happens (again), or the node fails. Default `repeat`. */
   readonly onUnknown?: OnUnknown;
+  /** Place in the file, 1-based. */
   readonly line: number;
 }
 
-/** What is tried again where it may go well another time. */
 export const ON_UNKNOWN = ['repeat', 'fail'] as const;
 export type OnUnknown = (typeof ON_UNKNOWN)[number];
 
+/** What is tried again where it may go well another time. */
 export interface Retry {
   /** Tries in all; at least 2. */
   readonly attempts: number;

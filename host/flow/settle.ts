@@ -43,8 +43,9 @@ export type Decision =
   | { readonly kind: 'taken' };
 
 /**
- * What becomes of an event after its runs: acknowledged when all went well; delivered again where a run is to go on later,
- * and while every failure may go away by itself and attempts are left; else a dead letter (promise B5).
+ * What becomes of an event after its runs: nothing where another host has it by now; acknowledged when all went well;
+ * delivered again where a run is to go on later, and while every failure may go away by itself and attempts are left, no
+ * sooner than a vendor asked for; else a dead letter (promise B5).
  *
  * @param attempt 1 for the first
  * @param spared how many attempts before this one are not held against the event
@@ -56,9 +57,9 @@ export function decide(
   results: readonly RunOutcome[],
   random: () => number,
 ): Decision {
+  if (results.some(({ error }) => error?.code === TAKEN)) return { kind: 'taken' };
   const waiting = results.flatMap(({ status, waitMs = 0 }) => (status === 'waiting' ? [waitMs] : []));
   // A run that goes on later is not given up for another one: the event comes again for it, and that one fails again.
-  if (results.some(({ error }) => error?.code === TAKEN)) return { kind: 'taken' };
   if (waiting.length > 0) return { kind: 'nak', delayMs: Math.min(...waiting), spared: true };
   const failures = results.filter((result) => result.status === 'error');
   const [first] = failures;
