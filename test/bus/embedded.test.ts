@@ -11,7 +11,7 @@ const open = (options: Omit<EmbeddedBusOptions, 'file'> = {}) =>
   openEmbeddedBus({ file: join(temporaryFolder(), 'bus.db'), ...options });
 
 test('past the bound of waiting operations publishing is refused, retryable, and goes on later', async () => {
-  const bus = await open({ maxQueuedOperations: 10 });
+  const bus = await open({ maxQueuedOperations: 20 });
   const outcomes = await Promise.allSettled(messages(50).map((one) => bus.publish(ACME, [one])));
   const refused = outcomes.filter(({ status }) => status === 'rejected');
   expect(refused).toHaveLength(40);
@@ -30,6 +30,20 @@ test('past the bound of waiting bytes publishing is refused; one event above the
     bus.publish(ACME, [large('b')]),
   ]);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  await bus.close();
+});
+
+test('B2 one tenant that fills the queue leaves room for another, and delays its next by no more than one', async () => {
+  const bus = await open({ maxQueuedOperations: 1000 });
+  const passed: string[] = [];
+  bus.tap((seen) => passed.push(...seen.map(({ tenant }) => tenant)));
+  const flood = messages(2000).map((one) => bus.publish(ACME, [one]));
+  const other = bus.publish(GLOBEX, [message('other')]);
+  const outcomes = await Promise.allSettled(flood);
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(500);
+  await expect(other).resolves.toEqual([{ id: 'other', duplicate: false }]);
+  // The first took its turn before the other was there.
+  expect(passed.indexOf(GLOBEX)).toBe(1);
   await bus.close();
 });
 

@@ -126,7 +126,7 @@ test('B1 what was set outlives a restart, with its quota', async () => {
 });
 
 test('past the bound of what may wait, calls are refused, retryable', async () => {
-  const bus = await openEmbeddedBus({ file: join(temporaryFolder(), 'bus.db'), maxQueuedOperations: 5 });
+  const bus = await openEmbeddedBus({ file: join(temporaryFolder(), 'bus.db'), maxQueuedOperations: 10 });
   const outcomes = await Promise.allSettled(
     Array.from({ length: 20 }, (_, n) => bus.state.set(orders, `k${n}`, '1', ROOMY)),
   );

@@ -128,7 +128,7 @@ class StoredBus implements DurableBus {
       bytes += memoryBytes(json);
     }
     for (const { entry } of journal) bytes += memoryBytes(entry);
-    if (!this.#store.hasRoom(bytes)) return Promise.reject(overfull());
+    if (!this.#store.hasRoom(tenant, bytes)) return Promise.reject(overfull());
     // Copies of what is to be stored: a caller's object may hold more, which must not cross to the thread.
     const operation: OperationOf<'publish'> = {
       kind: 'publish',

@@ -1,6 +1,7 @@
 import { GtpackError } from '../../errors.ts';
+import { laneOf } from './lane.ts';
 import type { StoreConnection } from './store-connection.ts';
-import type { OperationKind, OperationOf, Results } from './wire.ts';
+import type { Operation, OperationKind, OperationOf, Results } from './wire.ts';
 
 /**
  * One operation, its answer as a promise; refused at once where too much waits.
@@ -14,7 +15,7 @@ export function request<K extends OperationKind>(
   bytes: number,
   then: (result: Results[K]) => void = () => undefined,
 ): Promise<Results[K]> {
-  if (!store.hasRoom(bytes)) return Promise.reject(overfull());
+  if (!store.hasRoom(laneOf(operation as Operation), bytes)) return Promise.reject(overfull());
   return new Promise((resolve, reject) => {
     store.submit<K>(operation, bytes, (answer) => {
       if (!answer.ok) {

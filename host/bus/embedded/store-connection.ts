@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { entryUrl } from '../../entry.ts';
 import { errorMessage, GtpackError } from '../../errors.ts';
+import { SharedAmount } from '../../fairness/share.ts';
+import { TurnQueue } from '../../fairness/turn-queue.ts';
+import { laneOf } from './lane.ts';
 import type { Scheduler } from './scheduler.ts';
 import type {
   Operation,
@@ -19,7 +22,7 @@ import type {
 const MAX_BATCH_OPERATIONS = 512;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
-/** How many operations and bytes may wait for the store before new events are refused. */
+/** How many operations and bytes may wait for the store, of all tenants; of one, no more than it leaves for others. */
 export interface QueueBounds {
   readonly maxQueuedOperations: number;
   /** Counted as UTF-16, two bytes a character: the most the text can take in memory. */
@@ -34,6 +37,7 @@ interface Waiting {
   readonly operation: Operation;
   readonly bytes: number;
   readonly answer: (answer: Answer<OperationKind>) => void;
+  readonly lane: string;
 }
 
 type Phase =
@@ -42,7 +46,8 @@ type Phase =
   | { readonly kind: 'failed'; readonly error: GtpackError; readonly ended: Promise<unknown> };
 
 /**
- * The main side of the store's thread: group commit. While the store commits one batch, operations gather for the next.
+ * The main side of the store's thread: group commit. While the store commits one batch, operations gather for the next,
+ * into which tenants put theirs in turns (B2): what one of them has waiting delays no other.
  *
  * Answers are called in commit order, all of a batch in one turn, and only after the commit (B1).
  */
@@ -52,10 +57,10 @@ export class StoreConnection {
   onBatch: () => void = () => undefined;
   readonly #worker: Worker;
   readonly #scheduler: Scheduler;
-  readonly #bounds: QueueBounds;
+  readonly #operations: SharedAmount;
+  readonly #bytes: SharedAmount;
   #phase: Phase = { kind: 'open' };
-  #queue: Waiting[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new TurnQueue<Waiting>();
   #committing: readonly Waiting[] = [];
   #flushPlanned = false;
   #onDrained: () => void = () => undefined;
@@ -64,7 +69,8 @@ export class StoreConnection {
     this.#worker = worker;
     this.contents = contents;
     this.#scheduler = scheduler;
-    this.#bounds = bounds;
+    this.#operations = new SharedAmount(bounds.maxQueuedOperations);
+    this.#bytes = new SharedAmount(bounds.maxQueuedBytes);
     worker.on('message', (reply: StoreReply) => this.#onReply(reply));
     worker.on('error', (error) => this.#fail(`the store's thread broke: ${errorMessage(error)}`));
     worker.on('exit', (status) => this.#fail(`the store's thread ended with status ${status}`));
@@ -81,11 +87,13 @@ export class StoreConnection {
     throw new GtpackError(code, message, { cure, file });
   }
 
-  /** Whether the queue takes another operation of this size; one larger than the bound passes when it is alone. */
-  hasRoom(bytes: number): boolean {
+  /**
+   * Whether the queue takes another operation of this size; one larger than its share passes when nothing else waits.
+   * @param lane as `laneOf` says
+   */
+  hasRoom(lane: string, bytes: number): boolean {
     return (
-      this.#queue.length < this.#bounds.maxQueuedOperations &&
-      (this.#queuedBytes === 0 || this.#queuedBytes + bytes <= this.#bounds.maxQueuedBytes)
+      this.#operations.hasRoom(lane, 1) && (this.#bytes.inAll === 0 || this.#bytes.hasRoom(lane, bytes))
     );
   }
 
@@ -104,8 +112,10 @@ export class StoreConnection {
       return;
     }
     // The answer at an index belongs to the operation at that index, so its kind is this one's.
-    this.#queue.push({ operation, bytes, answer: answer as Waiting['answer'] });
-    this.#queuedBytes += bytes;
+    const lane = laneOf(operation);
+    this.#queue.push(lane, { operation, bytes, answer: answer as Waiting['answer'], lane });
+    this.#operations.add(lane, 1);
+    this.#bytes.add(lane, bytes);
     if (this.#committing.length > 0 || this.#flushPlanned) return;
     this.#flushPlanned = true;
     // After the turn's I/O, so that what arrived together is committed together.
@@ -135,18 +145,26 @@ export class StoreConnection {
   }
 
   #flush(): void {
-    let count = 0;
+    const batch: Waiting[] = [];
     let bytes = 0;
-    for (const waiting of this.#queue) {
-      if (count === MAX_BATCH_OPERATIONS || (count > 0 && bytes + waiting.bytes > MAX_BATCH_BYTES)) break;
-      bytes += waiting.bytes;
-      count += 1;
+    for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+      const isFull = batch.length === MAX_BATCH_OPERATIONS || bytes + next.bytes > MAX_BATCH_BYTES;
+      if (isFull && batch.length > 0) break;
+      this.#take(batch);
+      bytes += next.bytes;
     }
-    if (count === 0) return;
-    this.#committing = this.#queue.splice(0, count);
-    this.#queuedBytes -= bytes;
-    const operations = this.#committing.map(({ operation }) => operation);
+    if (batch.length === 0) return;
+    this.#committing = batch;
+    const operations = batch.map(({ operation }) => operation);
     this.#post({ kind: 'batch', now: Math.floor(this.#scheduler.now()), operations });
+  }
+
+  #take(into: Waiting[]): void {
+    const next = this.#queue.take();
+    if (next === undefined) return;
+    this.#operations.remove(next.lane, 1);
+    this.#bytes.remove(next.lane, next.bytes);
+    into.push(next);
   }
 
   #post(request: StoreRequest): void {
@@ -162,7 +180,7 @@ export class StoreConnection {
         this.#answer(batch, reply.outcomes);
         break;
       case 'aborted': {
-        const error = unavailable(`The bus could not store it: ${reply.reason}.`);
+        const error = reply.full ? full(reply.reason) : unavailable(`The bus could not store it: ${reply.reason}.`);
         if (reply.fatal) this.#fail(reply.reason);
         else this.#flush();
         for (const { answer } of batch) answer({ ok: false, error });
@@ -196,10 +214,9 @@ export class StoreConnection {
     if (this.#phase.kind === 'closing' && this.isIdle) return; // It was told to end.
     const error = unavailable(`The bus has stopped: ${reason}.`, STOPPED);
     this.#phase = { kind: 'failed', error, ended: this.#worker.terminate() };
-    const lost = [...this.#committing, ...this.#queue];
+    const lost = [...this.#committing];
+    while (this.#queue.length > 0) this.#take(lost);
     this.#committing = [];
-    this.#queue = [];
-    this.#queuedBytes = 0;
     for (const { answer } of lost) answer({ ok: false, error });
     this.onBatch();
     this.#onDrained();
