@@ -113,6 +113,14 @@ function failing(error: Partial<RunError>): (job: RunJob) => Promise<JobResult> 
   });
 }
 
+function pausing(retryAfterMs: number): (job: RunJob) => Promise<JobResult> {
+  return async (job) => {
+    const answer = await failing({ retryable: true })(job);
+    if (answer.kind !== 'runs') throw new Error('Runs were expected.');
+    return { kind: 'runs', runs: answer.runs.map((run) => ({ ...run, retryAfterMs })) };
+  };
+}
+
 function flow(name: string, pattern: string): Flow {
   const triggers = [{ type: 'event', pattern, target: 'a' }] as const;
   return {
@@ -262,6 +270,37 @@ describe('B5: an error that may go away is tried again, later and later', () => 
     cells.answer = failing({ retryable: true });
     bus.deliver(delivery('e1', 'order.created', { attempt }));
     expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs }]);
+  });
+
+  test('no sooner than a vendor asked for, and no later than a day', async () => {
+    const { bus, cells } = await open();
+    for (const [at, pause] of [20, 7000, 1e12].entries()) {
+      cells.answer = pausing(pause);
+      bus.deliver(delivery(`e${at}`));
+      await bus.settlements(at + 1);
+    }
+    expect(bus.settled.map((settlement) => settlement.kind === 'nak' && settlement.delayMs)).toEqual([
+      250, 7000, 86_400_000,
+    ]);
+  });
+
+  test("an event that is another host's by now is let go, whatever its runs came to", async () => {
+    const { bus, cells } = await open([flow('a', '>'), flow('b', '>')]);
+    cells.answer = async (job) => {
+      const [a, b] = job.runs.map(({ runId: id, flow: name }) => ok(id, name));
+      if (a === undefined || b === undefined) throw new Error('Two runs were expected.');
+      const error = { code: 'script_threw', message: 'boom', node: 'a', retryable: false };
+      const taken = { ...error, code: 'run_taken', retryable: true };
+      return {
+        kind: 'runs',
+        runs: [
+          { ...a, status: 'error', error },
+          { ...b, status: 'error', error: taken },
+        ],
+      };
+    };
+    bus.deliver(delivery('e1', 'order.created', { attempt: 5 }));
+    expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs: 0 }]);
   });
 
   test('after the fifth attempt it is a dead letter', async () => {

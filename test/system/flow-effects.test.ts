@@ -309,10 +309,9 @@ describe('an event node', () => {
       ...call('send', { method: 'POST', url: `${origin}${path}`, headers }),
       id: path.slice(1),
     });
-    const nodes = [{ ...send('/own', { 'idempotency-key': 'mine' }), next: 'made' }, send('/made', {})];
-    const { url, bus } = await startHere(
-      await bundle({ flows: { calling: flowOf('calling', nodes, 'call') }, notifier: granted() }),
-    );
+    const own = { ...send('/own', { 'idempotency-key': 'mine' }), next: 'made' };
+    const flows = { calling: flowOf('calling', [own, send('/made', {})], 'call') };
+    const { url, bus } = await startHere(await bundle({ flows, notifier: granted() }));
     const { json } = await post(webhook(url, 'demo', 'call'), {});
     await hanging.promise;
     for (const pid of cellHosts(process.pid)) process.kill(pid, 'SIGKILL');
