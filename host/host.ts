@@ -1,12 +1,14 @@
 import type { Bundle } from './bundle/bundle.ts';
 import { secretReaders, secretsOf } from './bundle/secret-holders.ts';
 import { Broker } from './capability/broker.ts';
-import { HttpCapability } from './capability/http.ts';
 import { breakerNotice } from './capability/http/breaker.ts';
+import { HttpCapability } from './capability/http.ts';
 import { PublishCapability } from './capability/publish.ts';
 import { SecretsCapability } from './capability/secrets.ts';
+import { SendgridCapability } from './capability/sendgrid.ts';
 import { StateCapability } from './capability/state.ts';
 import { TimersCapability } from './capability/timers.ts';
+import { TwilioCapability } from './capability/twilio.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
 import { openBus } from './deploy/open-bus.ts';
@@ -78,16 +80,19 @@ async function assemble(
     monotonicMs: () => performance.now(),
   });
   await quotas.start();
+  const http = new HttpCapability({
+    secretOf,
+    onBreaker: (change) => log.warn({ tenant: change.tenant }, breakerNotice(change)),
+  });
   const broker = new Broker({
     capabilities: [
       new PublishCapability({
         publish: (tenant, messages, journal) =>
           quotas.publish(tenant, messages.length, () => bus.publish(tenant, messages, journal)),
       }),
-      new HttpCapability({
-        secretOf,
-        onBreaker: (change) => log.warn({ tenant: change.tenant }, breakerNotice(change)),
-      }),
+      http,
+      new SendgridCapability({ http, secretOf }),
+      new TwilioCapability({ http, secretOf }),
       new StateCapability(bus.state),
       new TimersCapability(bus.timers),
       new SecretsCapability(secretOf),

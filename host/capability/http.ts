@@ -33,7 +33,7 @@ export interface HttpCapabilityOptions {
   /** Milliseconds, of a clock that only goes forward. Default: the system's. */
   readonly monotonicMs?: () => number;
   /** Answers a hop in place of the network, once it is permitted. */
-  readonly stub?: () => HttpResponse;
+  readonly stub?: (scope: Scope) => HttpResponse;
 }
 
 /**
@@ -84,7 +84,9 @@ export class HttpCapability implements Capability {
     this.#client = new HttpClient(new Connector({ lookups, connections, ca: ca ?? null }));
     this.#breaker = new Breaker({ ...DEFAULT_BREAKER_LIMITS, ...breaker }, monotonicMs, onBreaker);
     this.#exchange =
-      stub === undefined ? (...hop) => this.#client.exchange(...hop) : () => Promise.resolve(stub());
+      stub === undefined
+        ? (...hop) => this.#client.exchange(...hop)
+        : (scope) => Promise.resolve(stub(scope));
   }
 
   async perform({
@@ -105,17 +107,26 @@ export class HttpCapability implements Capability {
       );
     }
     if (grants.http === null) throw nothingGranted(source);
-    const scope: Scope = { tenant, source, grant: grants.http };
+    const scope: Scope = { tenant, source, grant: grants.http, capability: 'http' };
     const request = parseRequest(text, scope.grant, key);
     // The path alone: a query may hold a secret of the guest's.
     reaches(`${request.method} ${request.url.origin}${request.url.pathname}`);
-    const response = await this.#counted(scope, (hold) => {
+    const response = await this.send(scope, request, signal);
+    return { kind: 'ok', json: responseJson(response) };
+  }
+
+  /**
+   * Sends a request and what it is redirected to, and unpacks the answer: for `http.send`, and for capabilities whose request
+   * is the host's own and whose grant is one of their vendor's.
+   * @throws GtpackError `capability_denied`, `http_…`
+   */
+  async send(scope: Scope, request: OutboundRequest, signal: AbortSignal): Promise<HttpResponse> {
+    return this.#counted(scope, (hold) => {
       hold(request.body?.length ?? 0);
       return this.#deadlines.run(request.timeoutMs, signal, (deadline) =>
         this.#send(scope, request, hold, deadline),
       );
     });
-    return { kind: 'ok', json: responseJson(response) };
   }
 
   async close(): Promise<void> {

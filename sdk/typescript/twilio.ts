@@ -2,7 +2,8 @@ import { send } from 'gtpack:plugin/twilio@0.1.0';
 import { ask, member, toJson, wrongAnswer } from './answer.ts';
 import type { Json } from './types.ts';
 
-interface SmsParts {
+/** A message to be sent: a text, media or a template, at least one of them. Numbers are in E.164, such as `+41791234567`. */
+export interface SmsMessage {
   readonly to: string;
   /** The number or name that it comes from. Left out, with no messaging service: the only sender that is granted. */
   readonly from?: string;
@@ -23,10 +24,6 @@ interface SmsParts {
   readonly content_sid?: string;
   readonly content_variables?: Readonly<Record<string, string>>;
 }
-
-/** A message to be sent: a text, media or a template, at least one of them. Numbers are in E.164, such as `+41791234567`. */
-export type SmsMessage = SmsParts &
-  ({ readonly body: string } | { readonly media_urls: readonly string[] } | { readonly content_sid: string });
 
 /** What Twilio said of a message that it took. */
 export interface SmsReceipt {

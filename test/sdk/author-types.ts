@@ -45,5 +45,5 @@ export const ownId: Timer = { id: 't', at: 1, event: { ...event, id: 'x' } };
 // @ts-expect-error: and its key
 export const ownKey: Timer = { id: 't', at: 1, event: { ...event, idempotency_key: 'x' } };
 
-// @ts-expect-error: an SMS has a text
-export const noText: SmsMessage = { to: '+1' };
+// @ts-expect-error: an SMS goes to a number
+export const noNumber: SmsMessage = { body: 'x' };

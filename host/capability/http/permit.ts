@@ -11,21 +11,30 @@ import type { Scope } from './scope.ts';
  * @param from the origin that redirected there; null for the guest's own request
  * @throws GtpackError `capability_denied`
  */
-export function permitHop({ source, grant }: Scope, { url, method }: Hop, from: string | null): void {
+export function permitHop(
+  { source, grant, capability }: Scope,
+  { url, method }: Hop,
+  from: string | null,
+): void {
   const missing = [
     ...(grant.allowsOrigin(url) ? [] : [`hosts: [${JSON.stringify(originGrant(url))}]`]),
     ...(grant.allowsMethod(method) ? [] : [`methods: [${method}]`]),
   ];
   if (missing.length === 0) return;
   const redirected = from === null ? '' : `, where ${from} redirected it`;
-  throw denied(source, `${source} may not send ${method} to ${url.origin}${redirected}.`, missing);
+  throw denied(
+    source,
+    `${source} may not send ${method} to ${url.origin}${redirected}.`,
+    missing,
+    capability,
+  );
 }
 
 /**
  * @param origin what is dialled
  * @throws GtpackError `capability_denied`
  */
-export function permitAddress({ source, grant }: Scope, origin: URL, address: Address): void {
+export function permitAddress({ source, grant, capability }: Scope, origin: URL, address: Address): void {
   const { hostname } = origin;
   if (grant.allowsAddress(address)) {
     const inTheClear = origin.protocol === 'http:' && address.special === null;
@@ -40,6 +49,7 @@ export function permitAddress({ source, grant }: Scope, origin: URL, address: Ad
     source,
     `${source} may not reach ${hostname}: it is at a ${address.special ?? 'public'} address.`,
     [`networks: [${JSON.stringify(address.network)}]`],
+    capability,
   );
 }
 
@@ -55,9 +65,14 @@ export function nothingGranted(source: string): GtpackError {
   return denied(source, `${source} may not send HTTP requests.`, ['hosts: ["api.example.com"]']);
 }
 
-function denied(source: string, message: string, missing: readonly string[]): GtpackError {
+function denied(
+  source: string,
+  message: string,
+  missing: readonly string[],
+  capability: Scope['capability'] = 'http',
+): GtpackError {
   return new GtpackError('capability_denied', message, {
-    cure: `To allow it, add to the grants of ${granteeOf(source)} in the bundle: http: { ${missing.join(', ')} }`,
+    cure: `To allow it, add to the grants of ${granteeOf(source)} in the bundle: ${capability}: { ${missing.join(', ')} }`,
   });
 }
 

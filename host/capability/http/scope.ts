@@ -7,4 +7,6 @@ export interface Scope {
   /** The bundle's provider, or `flow:<name>`. */
   readonly source: string;
   readonly grant: HttpGrant;
+  /** Whose grant that is: where an operator would widen it. */
+  readonly capability: 'http' | 'sendgrid' | 'twilio';
 }

@@ -2,11 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../capability/broker.ts';
+import type { HttpResponse } from '../../capability/http/response.ts';
+import type { Scope } from '../../capability/http/scope.ts';
 import { HttpCapability } from '../../capability/http.ts';
 import { PublishCapability } from '../../capability/publish.ts';
 import { SecretsCapability } from '../../capability/secrets.ts';
+import { SendgridCapability } from '../../capability/sendgrid.ts';
 import { StateCapability } from '../../capability/state.ts';
 import { TimersCapability } from '../../capability/timers.ts';
+import { TwilioCapability } from '../../capability/twilio.ts';
 import { GtpackError } from '../../errors.ts';
 import { parseTenantId } from '../../event/names.ts';
 import { Secret } from '../../grant/secret.ts';
@@ -24,12 +28,18 @@ import { MemoryState, MemoryTimers, NO_BUS } from './memory-stores.ts';
 
 const TENANT = parseTenantId('call');
 
-/** What a stub answers. */
-const STUB_ANSWER = {
-  status: 200,
-  headers: [['content-type', 'application/json']],
-  body: '{"ok":true}',
-} as const;
+/** What a stub answers, as the vendor of a capability would. */
+const STUB_ANSWERS: Readonly<
+  Record<Scope['capability'], Omit<HttpResponse, 'body'> & { readonly body: string }>
+> = {
+  http: { status: 200, headers: [['content-type', 'application/json']], body: '{"ok":true}' },
+  sendgrid: { status: 202, headers: [['x-message-id', 'stub']], body: '' },
+  twilio: {
+    status: 201,
+    headers: [['content-type', 'application/json']],
+    body: `{"sid":"SM${'0'.repeat(32)}","status":"queued","num_segments":"1","num_media":"0"}`,
+  },
+};
 
 /**
  * Calls a provider of a pack, or a bare WebAssembly, once: in a real cell with the real limits, through the real broker.
@@ -80,14 +90,16 @@ function brokerOf(
       cure: `Give it: --secret ${name}=VALUE`,
     });
   };
-  const stub = () => ({
-    ...STUB_ANSWER,
-    headers: [...STUB_ANSWER.headers],
-    body: Buffer.from(STUB_ANSWER.body),
-  });
+  const stub = ({ capability }: Scope): HttpResponse => {
+    const { body, ...head } = STUB_ANSWERS[capability];
+    return { ...head, body: Buffer.from(body) };
+  };
+  const http = new HttpCapability({ secretOf, ...(stubHttp ? { stub } : {}) });
   return new Broker({
     capabilities: [
-      new HttpCapability({ secretOf, ...(stubHttp ? { stub } : {}) }),
+      http,
+      new SendgridCapability({ http, secretOf }),
+      new TwilioCapability({ http, secretOf }),
       new PublishCapability(NO_BUS),
       new StateCapability(state),
       new TimersCapability(new MemoryTimers()),
