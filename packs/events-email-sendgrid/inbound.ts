@@ -22,39 +22,39 @@ export function inboundEmail(request: IngestRequest): EventDraft {
   const isBytes = request.body_encoding === 'base64';
   const parts = readParts(request.headers['content-type'] ?? '', isBytes ? atob(request.body) : request.body);
   const charsets = charsetsIn(parts);
-  const payload: Record<string, Json> = {};
-  const undecoded: Record<string, Json> = {};
+  // No assignment by name: a sender chooses the names, and __proto__ is one of them.
+  const fields = new Map<string, Json>();
+  const undecoded = new Map<string, Json>();
   for (const part of parts) {
     if (part.filename !== null) continue;
-    const charset = charsets[part.name] ?? 'utf-8';
+    const charset = charsets.get(part.name) ?? 'utf-8';
     const text = isBytes ? decode(part.content, charset) : part.content;
-    if (text === null) undecoded[part.name] = { charset, content: btoa(part.content) };
-    else payload[part.name] = text;
+    if (text === null) undecoded.set(part.name, { charset, content: btoa(part.content) });
+    else fields.set(part.name, text);
   }
-  if (payload.from === undefined && payload.envelope === undefined) {
+  if (!fields.has('from') && !fields.has('envelope')) {
     throw new ProviderProblem(
       'sendgrid_inbound_invalid',
       'The body of Inbound Parse: a field from or envelope was expected; neither came.',
     );
   }
-  const envelope = jsonIn(payload.envelope);
-  if (envelope !== undefined) payload.envelope = envelope;
-  const info = jsonIn(payload['attachment-info']);
-  payload.attachments = attachmentsIn(parts, isBytes, info);
-  if (Object.keys(undecoded).length > 0) payload.undecoded = undecoded;
-  const key = keyOf(payload);
+  const envelope = jsonIn(fields.get('envelope'));
+  if (envelope !== undefined) fields.set('envelope', envelope);
+  fields.set('attachments', attachmentsIn(parts, isBytes, jsonIn(fields.get('attachment-info'))));
+  if (undecoded.size > 0) fields.set('undecoded', Object.fromEntries(undecoded));
+  const key = keyOf(fields);
   return {
     event_type: 'sendgrid.inbound',
     ...(key === undefined ? {} : { idempotency_key: key }),
-    payload,
+    payload: Object.fromEntries(fields),
   };
 }
 
 /** By field; SendGrid passes on what the email's own parts were written in. */
-function charsetsIn(parts: readonly Part[]): Readonly<Record<string, string>> {
+function charsetsIn(parts: readonly Part[]): ReadonlyMap<string, string> {
   const written = jsonIn(parts.find(({ name }) => name === 'charsets')?.content);
-  if (!isObject(written)) return {};
-  return Object.fromEntries(
+  if (!isObject(written)) return new Map();
+  return new Map(
     Object.entries(written).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
 }
@@ -64,7 +64,7 @@ function attachmentsIn(parts: readonly Part[], isBytes: boolean, info: Json | un
   const attachments: Json[] = [];
   for (const { name, filename, type, contentId, content } of parts) {
     if (filename === null) continue;
-    const about = isObject(info) ? info[name] : undefined;
+    const about = isObject(info) && Object.hasOwn(info, name) ? info[name] : undefined;
     const told = isObject(about) ? about : {};
     // Of text the bytes are at least its characters: what does not fit so needs no counting.
     const bytes = isBytes || content.length > left ? null : encodeUtf8(content);
@@ -85,7 +85,9 @@ function attachmentsIn(parts: readonly Part[], isBytes: boolean, info: Json | un
 }
 
 /** The email's own Message-ID, with whom it was for: an email to two addresses here comes twice. */
-function keyOf({ headers, envelope }: Readonly<Record<string, Json>>): string | undefined {
+function keyOf(fields: ReadonlyMap<string, Json>): string | undefined {
+  const headers = fields.get('headers');
+  const envelope = fields.get('envelope');
   if (typeof headers !== 'string') return undefined;
   const id = /^message-id:[ \t]*(<[^<>\r\n]{1,700}>)/im.exec(headers)?.[1];
   if (id === undefined) return undefined;

@@ -9,7 +9,7 @@ import { cachedBuild, type HostFunctions, repositoryPath } from '../sdk/guest.ts
 /** A pack of ours in TypeScript, compiled, under its public contract and without a host. */
 export interface ComponentPack {
   /** With that config, and that host. */
-  open(config: unknown, host: HostFunctions): Promise<Component>;
+  open(config: unknown, host: HostFunctions): Component;
   /** What a schema of the pack says of a value; undefined where it matches. */
   fault(schema: string, value: unknown): Promise<string | undefined>;
 }
@@ -25,8 +25,9 @@ export async function componentPack(
     compileTypeScript(repositoryPath(folder), 'provider.ts', { exports, imports }),
   );
   const compile = loadSchemaCompiler();
+  const instantiate = await componentFactory(wasm, 'null');
   return {
-    open: async (config, host) => (await componentFactory(wasm, JSON.stringify(config), host))(),
+    open: (config, host) => instantiate(JSON.stringify(config), host),
     fault: async (schema, value) => {
       const path = `schemas/${schema}.json`;
       const text = await readFile(join(repositoryPath(folder), path), 'utf8');

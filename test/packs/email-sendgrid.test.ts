@@ -24,7 +24,7 @@ beforeAll(async () => {
     exports: ['ingest', 'invoke'],
     imports: ['config', 'log', 'sendgrid'],
   });
-  component = await pack.open({ from_email: 'shop@example.com', from_name: 'The Shop' }, host);
+  component = pack.open({ from_email: 'shop@example.com', from_name: 'The Shop' }, host);
 }, 120_000);
 beforeEach(() => {
   asked.length = 0;
@@ -285,7 +285,7 @@ describe('send', () => {
   });
 
   test('needs a sender from somewhere, and takes the input’s before the config’s', async () => {
-    const bare = await pack.open(null, host);
+    const bare = pack.open(null, host);
     expect((await send(MAIL, 'send', bare)).err).toMatchObject({ code: 'email_sender_missing' });
     await send({ ...MAIL, from_email: 'other@example.com' }, 'send', bare);
     await send({ ...MAIL, from_email: 'other@example.com' });
@@ -298,7 +298,7 @@ describe('send', () => {
   });
 
   test('hands on what the host refused', async () => {
-    const refusing = await pack.open(
+    const refusing = pack.open(
       { from_email: 'a@example.com' },
       {
         sendgrid: {
@@ -316,7 +316,7 @@ describe('send', () => {
 
 describe('send_template', () => {
   test('takes the data by either name, and the config’s template', async () => {
-    const own = await pack.open({ from_email: 'a@example.com', template_id: 'd-own', sandbox: true }, host);
+    const own = pack.open({ from_email: 'a@example.com', template_id: 'd-own', sandbox: true }, host);
     await send({ to: 'ann@example.org', template_id: 'd-1', dynamic_data: { n: [1] } }, 'send_template', own);
     await send(
       { to: 'ann@example.org', dynamic_template_data: { n: 2 }, sandbox: false },
@@ -484,6 +484,14 @@ describe('Inbound Parse', () => {
     }
   });
 
+  test('with fields named __proto__ and constructor has fields of those names', () => {
+    const text = `${part('from')}${part('__proto__')}${part('constructor')}--b--`;
+    const [event] =
+      inbound(new TextEncoder().encode(text), 'multipart/form-data; boundary=b').ok?.events ?? [];
+    const entries = Object.entries(event?.payload ?? {});
+    for (const name of ['__proto__', 'constructor']) expect(entries).toContainEqual([name, 'x']);
+  });
+
   test('has its Message-ID and its envelope as key', () => {
     const { type, bytes } = inboundBody(mail);
     const text = new TextDecoder()
@@ -508,7 +516,7 @@ describe('Inbound Parse', () => {
   });
 
   test('brings attachments up to the config’s size, and of the others what they are', async () => {
-    const small = await pack.open({ max_attachment_bytes: 3 }, host);
+    const small = pack.open({ max_attachment_bytes: 3 }, host);
     const file = (filename: string, length: number) => ({
       filename,
       type: 'text/plain',

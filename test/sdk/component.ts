@@ -22,7 +22,7 @@ export async function componentFactory(
   wasm: Uint8Array,
   config: string,
   host: HostFunctions = {},
-): Promise<() => Component> {
+): Promise<(ownConfig?: string, ownHost?: HostFunctions) => Component> {
   const { files } = await transpileBytes(wasm, {
     name: 'guest',
     instantiation: 'sync',
@@ -36,7 +36,7 @@ export async function componentFactory(
   }
   const text = Buffer.from(files['guest.js'] ?? '').toString('base64');
   const glue = (await import(/* @vite-ignore */ `data:text/javascript;base64,${text}`)) as Glue;
-  return () => instantiate(glue, modules, config, host);
+  return (ownConfig = config, ownHost = host) => instantiate(glue, modules, ownConfig, ownHost);
 }
 
 function instantiate(
