@@ -109,7 +109,7 @@ export const ERROR_CODES = facts({
   bus_locked: { blame: 'operator', retryable: false, status: 500 },
   bus_schema_newer: { blame: 'operator', retryable: false, status: 500 },
   bus_corrupt: { blame: 'operator', retryable: false, status: 500 },
-  bus_disk_full: { blame: 'operator', retryable: false, status: 500 },
+  bus_disk_full: { blame: 'operator', retryable: true, status: 503 },
   bus_unwritable: { blame: 'operator', retryable: false, status: 500 },
   bus_consumer_taken: { blame: 'host', retryable: false, status: 500 },
   bus_unreachable: { blame: 'operator', retryable: true, status: 503 },

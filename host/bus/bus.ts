@@ -21,7 +21,7 @@ export interface Bus {
    * Stores events; resolves when they are durable (B1). Entries of a run's journal that go with them are stored in
    * the same transaction where the implementation has one, and before the receipt in any case (B3).
    * Receipts are in the order of the messages. With no messages it records the journal alone.
-   * @throws GtpackError `bus_unavailable`
+   * @throws GtpackError `bus_unavailable`, `bus_disk_full`
    */
   publish(
     tenant: TenantId,
@@ -78,6 +78,11 @@ export interface Receipt {
 
 export interface ConsumeOptions {
   readonly maxInFlight: number;
+  /**
+   * Strict order: one event in flight at a time, and one that was put off holds back those behind it. Default: false,
+   * and those behind it pass it.
+   */
+  readonly ordered?: boolean;
   /** Must not throw, and must settle each delivery in the end. */
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void;
 }

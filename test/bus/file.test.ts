@@ -159,7 +159,7 @@ test('a full disk refuses new events and keeps the old ones; with space again th
     );
   }
   expect(refusal).toMatchObject({
-    code: 'bus_unavailable',
+    code: 'bus_disk_full',
     retryable: true,
     message: expect.stringContaining('database or disk is full'),
   });
@@ -167,7 +167,7 @@ test('a full disk refuses new events and keeps the old ones; with space again th
   const collector = await Collector.start(bus, ACME, 5);
   await collector.until(5);
   await collector.ack(collector.at(0));
-  await expect(bus.publish(ACME, [large('late')])).rejects.toMatchObject({ code: 'bus_unavailable' });
+  await expect(bus.publish(ACME, [large('late')])).rejects.toMatchObject({ code: 'bus_disk_full' });
   await bus.close();
 
   const roomier = await openEmbeddedBus({ file });
@@ -183,7 +183,7 @@ test('a settlement that could not be stored is in flight again, and can be settl
   const collector = await Collector.start(bus, ACME, 1);
   await collector.until(1);
   const run = { ...runOf('run'), journalJson: JSON.stringify('x'.repeat(600 * 1024)) };
-  await expect(collector.ack(collector.at(0), [run])).rejects.toMatchObject({ code: 'bus_unavailable' });
+  await expect(collector.ack(collector.at(0), [run])).rejects.toMatchObject({ code: 'bus_disk_full' });
   await collector.ack(collector.at(0), [runOf('run')]);
   await collector.until(2);
   expect(collector.ids).toEqual(['event-0', 'event-1']);

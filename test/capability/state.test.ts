@@ -9,7 +9,7 @@ import type { Effect } from '../../host/sandbox/protocol.ts';
 
 const tenant = parseTenantId('alpha');
 const { signal } = new AbortController();
-const GRANT = { maxKeys: 3, maxBytes: 100, maxValueBytes: 10 };
+const GRANT = { maxKeys: 3, maxBytes: 100, maxValueBytes: 10, ttlMs: 60_000 };
 const GRANTED: Grants = { ...NO_GRANTS, state: GRANT };
 
 function brokerWith(grants: Grants, outcome: StateOutcome = 'stored') {
@@ -17,15 +17,15 @@ function brokerWith(grants: Grants, outcome: StateOutcome = 'stored') {
   const store: StateStore = {
     get: async (owner, key) => {
       asked.push(['get', owner, key]);
-      return key === 'there' ? '{"n":1}' : null;
+      return key === 'there' ? { json: '{"n":1}', revision: 1 } : null;
     },
-    set: async (owner, key, json, quota: StateQuota) => {
-      asked.push(['set', owner, key, json, quota]);
+    set: async (owner, key, json, quota: StateQuota, condition) => {
+      asked.push(['set', owner, key, json, quota, condition]);
       return outcome;
     },
     delete: async (owner, key) => {
       asked.push(['delete', owner, key]);
-      return key === 'there';
+      return key === 'there' ? 'deleted' : 'absent';
     },
   };
   const denied: string[] = [];
@@ -53,10 +53,10 @@ test('a value is read as the text it is, a missing one as null', async () => {
   expect(asked[0]).toEqual(['get', owner, 'there']);
 });
 
-test('a value is stored for the tenant and provider of the caller, under the quota of its grant', async () => {
+test('a value is stored for the tenant and provider of the caller, under the quota and for the time of its grant', async () => {
   const { ask, asked } = brokerWith(GRANTED);
   expect(await ask('set', ['k', '[1]'])).toEqual({ kind: 'ok', output: 'null' });
-  expect(asked).toEqual([['set', owner, 'k', '[1]', GRANT]]);
+  expect(asked).toEqual([['set', owner, 'k', '[1]', GRANT, { ttlMs: 60_000 }]]);
 });
 
 test('deleting says whether there was such a key', async () => {

@@ -47,7 +47,7 @@ beforeEach(() => {
 const exports = ['invoke'] as const;
 const EVERYTHING: Partial<Grants> = {
   bus: { publish: ['>'] },
-  state: { maxBytes: 4096, maxValueBytes: 1024, maxKeys: 10 },
+  state: { maxBytes: 4096, maxValueBytes: 1024, maxKeys: 10, ttlMs: null },
   timers: { events: ['reminder.>'], maxTimers: 20, minIntervalMs: 1000 },
   secrets: new Set(['THERE']),
 };

@@ -17,7 +17,7 @@ import { alpha, assemblyScriptTenant, openSandbox, type TestSandbox } from './ce
 
 const granted: Grants = {
   ...NO_GRANTS,
-  state: { maxBytes: 1000, maxKeys: 10, maxValueBytes: 100 },
+  state: { maxBytes: 1000, maxKeys: 10, maxValueBytes: 100, ttlMs: null },
   timers: { events: ['>'], maxTimers: 10, minIntervalMs: 1000 },
 };
 

@@ -41,6 +41,8 @@ export function openDatabase(setup: StoreSetup, pid: number): Opening {
     }
     configure(database, setup);
     migrate(database);
+    // What a dead host left in the log, and what a migration wrote.
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     writeFileSync(pidFile(file), `${pid}\n`, { mode: 0o600 });
     return { ok: true, database };
   } catch (thrown) {
@@ -129,12 +131,11 @@ function lockAndCheck(database: DatabaseSync, file: string): StoreProblem | unde
 }
 
 function configure(database: DatabaseSync, setup: StoreSetup): void {
-  // The automatic checkpoint is passive and copies at most the pages
-  // of about 4 MiB of log at once; as the only connection it always gets through, so the log never grows.
+  // The log is moved into the file by `Checkpoint`.
   database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 1000;
+    PRAGMA wal_autocheckpoint = 0;
     PRAGMA journal_size_limit = 67108864;
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -32768;

@@ -67,8 +67,8 @@ export class Dispatcher {
   }
 
   /** Frees the delivery's place at once. @returns the function that takes it back */
-  unlease(queue: TenantQueue, delivery: Delivery): () => void {
-    const takeBack = queue.unlease(delivery);
+  unlease(queue: TenantQueue, delivery: Delivery, isPutOff: boolean): () => void {
+    const takeBack = queue.unlease(delivery, isPutOff);
     this.#wake(queue);
     return takeBack;
   }

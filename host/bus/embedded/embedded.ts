@@ -34,7 +34,10 @@ export interface EmbeddedBusOptions {
   readonly dedupeWindowMs?: number;
   /** How long settled events and finished runs are kept; default, and least, the dedupe window. */
   readonly retentionMs?: number;
-  /** Bound on the file; past it publishing fails as on a full disk. Default: 64 GiB. */
+  /**
+   * Bound on the file; past it publishing fails as on a full disk. Near it, the oldest of what is settled goes before
+   * its time. Default: 64 GiB.
+   */
   readonly maxFileBytes?: number;
   /** Operations that may wait for the store; default 10,000. */
   readonly maxQueuedOperations?: number;
@@ -61,7 +64,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
  * The embedded bus: one SQLite file, served by a thread of its own.
  *
  * - `store-connection` the main side of that thread: group commit, bounds; `wire` what crosses
- * - `store-thread`, `store`, `statements`, `sweep` the thread's side; `database`, `schema`, `fault` its file
+ * - `store-thread`, `store`, `statements`, `backlog` the thread's side; `database`, `schema`, `fault` its file
+ * - `sweep`, `checkpoint` what keeps the file small, in steps that are bounded whatever it holds
  * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
  * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
  * - `store-check` looks through a store that no host serves
@@ -107,6 +111,7 @@ class StoredBus implements DurableBus {
     });
     this.runs = new StoredRuns(store);
     store.onBatch = () => this.#taps.flush();
+    store.onCrowded = () => this.#retention.urge();
   }
 
   publish(
@@ -116,16 +121,9 @@ class StoredBus implements DurableBus {
   ): Promise<Receipt[]> {
     if (messages.length === 0 && journal.length === 0) return Promise.resolve([]);
     let bytes = 0;
-    for (const { id, json } of messages) {
-      // SQLite would store U+FFFD for a lone surrogate: two ids would become one, and the text another one.
-      if (!id.isWellFormed() || !json.isWellFormed())
-        return Promise.reject(
-          new GtpackError(
-            'event_invalid',
-            'The event holds half of a surrogate pair; expected Unicode text.',
-          ),
-        );
-      bytes += memoryBytes(json);
+    for (const message of messages) {
+      if (!isUnicode(message)) return Promise.reject(notUnicode());
+      bytes += memoryBytes(message.json);
     }
     for (const { entry } of journal) bytes += memoryBytes(entry);
     if (!this.#store.hasRoom(tenant, bytes)) return Promise.reject(overfull());
@@ -144,7 +142,10 @@ class StoredBus implements DurableBus {
     });
   }
 
-  #stored({ tenant, messages }: OperationOf<'publish'>, sequences: readonly number[]): Receipt[] {
+  #stored(
+    { tenant, messages }: Pick<OperationOf<'publish'>, 'tenant' | 'messages'>,
+    sequences: readonly number[],
+  ): Receipt[] {
     return messages.map((message, index) => {
       const sequence = sequences[index] ?? 0;
       this.#eventStored(tenant, message, sequence);
@@ -159,7 +160,7 @@ class StoredBus implements DurableBus {
   }
 
   consume(tenant: TenantId, options: ConsumeOptions): Promise<Consumer> {
-    const { maxInFlight, onDeliveries } = options;
+    const { maxInFlight, ordered = false, onDeliveries } = options;
     if (!Number.isInteger(maxInFlight) || maxInFlight < 1)
       return Promise.reject(
         new RangeError(`maxInFlight: expected a whole number from 1 up, got ${maxInFlight}`),
@@ -172,7 +173,7 @@ class StoredBus implements DurableBus {
         }),
       );
     // An object of its own, which tells this consumer from the one before.
-    const consumer: ConsumeOptions = { maxInFlight, onDeliveries };
+    const consumer: ConsumeOptions = { maxInFlight, ordered, onDeliveries };
     this.#dispatcher.attach(queue, consumer);
     return Promise.resolve({
       settle: (settlement) => this.#settle(tenant, settlement),
@@ -186,7 +187,7 @@ class StoredBus implements DurableBus {
   #settle(tenant: TenantId, settlement: Settlement): Promise<void> {
     const { operation, bytes } = settlementOperation(tenant, settlement, this.#scheduler.now());
     const queue = this.#dispatcher.queueOf(tenant);
-    const takeBack = this.#dispatcher.unlease(queue, settlement.delivery);
+    const takeBack = this.#dispatcher.unlease(queue, settlement.delivery, settlement.kind === 'nak');
     return new Promise((resolve, reject) => {
       this.#store.submit<'ack' | 'nak' | 'dead'>(operation, bytes, (answer) => {
         if (!answer.ok) {
@@ -201,6 +202,8 @@ class StoredBus implements DurableBus {
           this.#taps.settled(tenant, settlement);
           if (operation.kind === 'dead' && operation.alert !== null)
             this.#eventStored(tenant, operation.alert, Number(answer.result));
+        } else if (operation.kind === 'nak') {
+          this.#dispatcher.delayed(queue, 0); // Nothing was put off, so nothing may be held back by it.
         }
         resolve();
       });
@@ -238,4 +241,13 @@ class StoredBus implements DurableBus {
     this.#dispatcher.close();
     return this.#store.close();
   }
+}
+
+/** SQLite would store U+FFFD for a lone surrogate: two ids would become one, and the text another one. */
+function isUnicode({ id, json }: EventMessage): boolean {
+  return id.isWellFormed() && json.isWellFormed();
+}
+
+function notUnicode(): GtpackError {
+  return new GtpackError('event_invalid', 'The event holds half of a surrogate pair; expected Unicode text.');
 }

@@ -41,6 +41,11 @@ export function isFatalFault(thrown: unknown): boolean {
   return code === IOERR_FSYNC || code === IOERR_DIR_FSYNC || primary === CORRUPT || primary === NOTADB;
 }
 
+/** No space on the disk, or none under the bound on the file. */
+export function isFull(thrown: unknown): boolean {
+  return primaryCode(thrown) === FULL;
+}
+
 /** The named error for what was thrown while the store was opened. */
 export function openProblem(thrown: unknown, file: string, holder: string | undefined): StoreProblem {
   const detail = thrown instanceof Error ? thrown.message : String(thrown);

@@ -4,7 +4,8 @@ export const APPLICATION_ID = 0x67747062;
 /**
  * Forward migrations: the database's `user_version` counts those that were made. Never change one that was released.
  *
- * - `events` is written once and never updated: settling touches `pending` only, whose rows are small.
+ * - `events` is written once: settling touches `pending` only, whose rows are small. Where space is short, retention
+ *   empties the text of a settled event, and keeps its id for the window (B4).
  * - `events_id` decides duplicates (B4); an event that the window let go of is `superseded` when its id comes again.
  * - `pending` holds what is not settled: fresh events with `available_at` 0 in order, then retries by their due time.
  * - `AUTOINCREMENT`, since a position must not be given again after retention deleted the last row. A timer's `number`
@@ -12,7 +13,12 @@ export const APPLICATION_ID = 0x67747062;
  * - `events.replayed`: an operator had it delivered again, so its runs have journals although no one is working on it.
  * - `dead_runs` names the runs of a dead letter; the indexes of `dead_letters` and `runs` are the ways that operators
  *   look for them. Runs of before version 3 have no attempts and no duration.
- * - `usage` counts what each owner of `state` and `timers` has, so that a quota is one look; it changes with them.
+ * - `usage` counts what each owner of `state` and `timers` has, so that a quota is one look; it changes with them. Values
+ *   that have expired are in it until they are swept. Its `revision` counts what the owner ever wrote to `state`, so that
+ *   no revision is given twice; values of before version 4 have revision 0.
+ * - `pending_retries` leads to an event that was put off, and to a tenant's oldest one.
+ * - `schedules` is where each schedule of a host is: the last instant that was ticked for or passed over, the last that
+ *   became an event, and that event's position.
  */
 export const MIGRATIONS: readonly string[] = [
   `
@@ -137,5 +143,26 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER dead_runs_go AFTER DELETE ON dead_letters BEGIN
     DELETE FROM dead_runs WHERE tenant = old.tenant AND sequence = old.sequence;
   END;
+  `,
+  `
+  ALTER TABLE usage ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE state ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE state ADD COLUMN expires_at INTEGER;
+  CREATE INDEX state_expiry ON state (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE INDEX state_owner_expiry ON state (tenant, source, expires_at) WHERE expires_at IS NOT NULL;
+
+  DROP INDEX pending_retries;
+  CREATE UNIQUE INDEX pending_retries ON pending (tenant, sequence) WHERE available_at > 0;
+  `,
+  `
+  CREATE TABLE schedules (
+    tenant TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    last_run INTEGER,
+    sequence INTEGER,
+    PRIMARY KEY (tenant, schedule)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

@@ -42,6 +42,10 @@ export function prepareStatements(database: DatabaseSync) {
       `SELECT sequence, available_at, attempts FROM pending WHERE tenant = ? AND available_at > 0
        ORDER BY available_at, sequence`,
     ),
+    oldestRetry: sql(
+      `SELECT sequence, available_at, attempts FROM pending INDEXED BY pending_retries
+       WHERE tenant = ? AND available_at > 0 ORDER BY sequence LIMIT 1`,
+    ),
 
     recordEntry: sql(
       `INSERT INTO journal (run_id, ordinal, tenant, recorded_at, entry) VALUES (?, ?, ?, ?, ?)
@@ -70,13 +74,30 @@ export function prepareStatements(database: DatabaseSync) {
        SET keys = keys + excluded.keys, bytes = bytes + excluded.bytes, timers = timers + excluded.timers`,
     ),
 
-    readValue: sql('SELECT json FROM state WHERE tenant = ? AND source = ? AND key = ?'),
-    readValueBytes: sql('SELECT bytes FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    // Every write to `state` of an owner is counted here, and the count is the revision.
+    changeStateUsage: sql(
+      `INSERT INTO usage (tenant, source, keys, bytes, revision) VALUES (?, ?, ?, ?, 1)
+       ON CONFLICT (tenant, source) DO UPDATE
+       SET keys = keys + excluded.keys, bytes = bytes + excluded.bytes, revision = revision + 1 RETURNING revision`,
+    ),
+    readValue: sql('SELECT json, revision, expires_at FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    readValueHead: sql(
+      'SELECT bytes, revision, expires_at FROM state WHERE tenant = ? AND source = ? AND key = ?',
+    ),
     writeValue: sql(
-      `INSERT INTO state (tenant, source, key, bytes, json) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (tenant, source, key) DO UPDATE SET bytes = excluded.bytes, json = excluded.json`,
+      `INSERT INTO state (tenant, source, key, bytes, json, revision, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (tenant, source, key) DO UPDATE SET bytes = excluded.bytes, json = excluded.json,
+         revision = excluded.revision, expires_at = excluded.expires_at`,
     ),
     dropValue: sql('DELETE FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    expiredOf: sql(
+      `SELECT tenant, source, key, bytes FROM state INDEXED BY state_owner_expiry
+       WHERE tenant = ? AND source = ? AND expires_at <= ? ORDER BY expires_at LIMIT ?`,
+    ),
+    expired: sql(
+      `SELECT tenant, source, key, bytes FROM state INDEXED BY state_expiry
+       WHERE expires_at <= ? ORDER BY expires_at LIMIT ?`,
+    ),
 
     hasTimer: sql('SELECT 1 FROM timers WHERE tenant = ? AND source = ? AND id = ?'),
     // Takes the row of the same id away, so that the number is a new one.

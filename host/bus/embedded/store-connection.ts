@@ -55,6 +55,8 @@ export class StoreConnection {
   readonly contents: StoreContents;
   /** Called after the answers of a batch. */
   onBatch: () => void = () => undefined;
+  /** Called while the file nears its bound, or has reached it. */
+  onCrowded: () => void = () => undefined;
   readonly #worker: Worker;
   readonly #scheduler: Scheduler;
   readonly #operations: SharedAmount;
@@ -178,12 +180,14 @@ export class StoreConnection {
       case 'committed':
         this.#flush(); // The store works while this side handles the answers.
         this.#answer(batch, reply.outcomes);
+        if (reply.crowded) this.onCrowded();
         break;
       case 'aborted': {
         const error = reply.full ? full(reply.reason) : unavailable(`The bus could not store it: ${reply.reason}.`);
         if (reply.fatal) this.#fail(reply.reason);
         else this.#flush();
         for (const { answer } of batch) answer({ ok: false, error });
+        if (reply.full) this.onCrowded();
         break;
       }
       case 'opened':
@@ -228,6 +232,12 @@ export class StoreConnection {
 }
 
 const STOPPED = 'Start the host again. Where it stops again, stop it and run `gtpack bus check`.';
+
+function full(reason: string): GtpackError {
+  return new GtpackError('bus_disk_full', `The bus has no space left (${reason}).`, {
+    cure: 'Free space on its disk, or raise bus.max_bytes; nothing that was accepted is lost meanwhile.',
+  });
+}
 
 function unavailable(message: string, cure?: string): GtpackError {
   return new GtpackError('bus_unavailable', message, cure === undefined ? {} : { cure });

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementResultingChanges } from 'node:sqlite';
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
-import { isFatalFault, isStorageFault } from './fault.ts';
+import { Backlog } from './backlog.ts';
+import { isFatalFault, isFull, isStorageFault } from './fault.ts';
 import { RecordTables } from './record-tables.ts';
 import { StateTable } from './state-table.ts';
 import { prepareStatements, type Statements } from './statements.ts';
@@ -11,16 +12,11 @@ import type {
   Operation,
   OperationOf,
   Outcome,
-  Pulled,
   Results,
   SettledEvent,
   StoreContents,
-  StoredEvent,
   StoreReply,
 } from './wire.ts';
-
-/** A pull stops after this much JSON, so that one tenant's large events do not hold up a commit. */
-const MAX_PULLED_CHARACTERS = 1024 * 1024;
 
 /** Carries out batches of operations on the database, one transaction each. Runs in the store's thread. */
 export class Store {
@@ -30,15 +26,17 @@ export class Store {
   readonly #state: StateTable;
   readonly #timers: TimerTable;
   readonly #records: RecordTables;
+  readonly #backlog: Backlog;
   readonly #dedupeWindowMs: number;
 
   constructor(database: DatabaseSync, dedupeWindowMs: number) {
     this.#database = database;
     this.#statements = prepareStatements(database);
-    this.#sweep = new Sweep(database);
     this.#state = new StateTable(this.#statements);
+    this.#sweep = new Sweep(database, this.#state);
     this.#timers = new TimerTable(this.#statements);
     this.#records = new RecordTables(database);
+    this.#backlog = new Backlog(this.#statements);
     this.#dedupeWindowMs = dedupeWindowMs;
   }
 
@@ -72,7 +70,7 @@ export class Store {
         outcomes = this.#oneByOne(operations, now);
       }
       commit.run();
-      return { kind: 'committed', outcomes };
+      return { kind: 'committed', outcomes, crowded: this.#sweep.isCrowded() };
     } catch (thrown) {
       let fatal = isFatalFault(thrown);
       try {
@@ -80,7 +78,7 @@ export class Store {
       } catch {
         fatal = true; // What the open transaction holds is not known any more.
       }
-      return { kind: 'aborted', reason: reasonOf(thrown), fatal };
+      return { kind: 'aborted', reason: reasonOf(thrown), fatal, full: isFull(thrown) };
     }
   }
 
@@ -122,17 +120,17 @@ export class Store {
       case 'dead':
         return this.#bury(operation, now);
       case 'pull':
-        return this.#pull(operation, now);
+        return this.#backlog.pull(operation, now);
       case 'journals':
         return operation.runIds.map((runId) => this.#journalOf(runId));
       case 'sweep':
-        return this.#sweep.step(operation.storedBefore);
+        return this.#sweep.step(operation.storedBefore, now);
       case 'state_get':
-        return this.#state.get(operation);
+        return this.#state.get(operation, now);
       case 'state_set':
-        return this.#state.set(operation);
+        return this.#state.set(operation, now);
       case 'state_delete':
-        return this.#state.delete(operation);
+        return this.#state.delete(operation, now);
       case 'timer_set':
         return this.#timers.set(operation);
       case 'timer_clear':
@@ -241,55 +239,6 @@ export class Store {
         event.attempt,
         durationMs,
       );
-  }
-
-  #pull({ tenant, after, limit, leasedRetries }: OperationOf<'pull'>, now: number): Pulled {
-    const events: StoredEvent[] = [];
-    const leased = new Set(leasedRetries);
-    let characters = 0;
-    const isFull = (): boolean => events.length >= limit || characters >= MAX_PULLED_CHARACTERS;
-    const take = (sequence: number, attempts: number): void => {
-      const event = this.#read(sequence, attempts);
-      characters += event.json.length;
-      events.push(event);
-    };
-
-    let nextDue: number | null = null;
-    for (const row of this.#statements.retries.iterate(tenant)) {
-      const sequence = row.sequence as number;
-      const availableAt = row.available_at as number;
-      if (leased.has(sequence)) continue;
-      if (availableAt > now || isFull()) {
-        nextDue = availableAt;
-        break;
-      }
-      take(sequence, row.attempts as number);
-    }
-
-    let more = false;
-    if (after !== null)
-      for (const row of this.#statements.fresh.iterate(tenant, after)) {
-        if (isFull()) {
-          more = true;
-          break;
-        }
-        take(row.sequence as number, 0);
-      }
-    return { events, more, nextDue };
-  }
-
-  #read(sequence: number, attempts: number): StoredEvent {
-    const row = this.#statements.readEvent.get(sequence);
-    if (row === undefined) throw new Error(`event ${sequence} is pending and not stored`);
-    const event = {
-      sequence,
-      attempt: attempts + 1,
-      id: row.id as string,
-      type: row.type as StoredEvent['type'],
-      json: row.json as string,
-      replayed: row.replayed === 1,
-    };
-    return row.schedule === null ? event : { ...event, schedule: row.schedule as string };
   }
 
   #journalOf(runId: string): JournalEntry[] {

@@ -43,6 +43,8 @@ export class TenantQueue {
   /** Highest event that an earlier process or consumer may have worked on. */
   #redeliveredUpTo: number;
   #pulling = false;
+  /** Of a consumer that wants strict order: its oldest event was put off, and holds back all others until `nextDue`. */
+  #heldBack = false;
 
   constructor(
     tenant: TenantId,
@@ -67,6 +69,7 @@ export class TenantQueue {
     this.#redeliveredUpTo = Math.max(this.#redeliveredUpTo, this.#cursor);
     this.#leases.clear();
     this.#cursor = 0;
+    this.#heldBack = false;
     this.#consumer = consumer;
     this.#backlog = this.pending > 0;
     this.nextDue = this.pending > 0 ? 0 : Number.POSITIVE_INFINITY;
@@ -97,7 +100,12 @@ export class TenantQueue {
       return;
     }
     this.#cursor = sequence;
-    this.#ready.push({ ...message, sequence, attempt: 1, redelivered });
+    this.#hold({ ...message, sequence, attempt: 1, redelivered });
+  }
+
+  #hold(delivery: Delivery): void {
+    const bytes = memoryBytes(delivery.json);
+    this.#ready.push(delivery);
     this.#readyBytes += bytes;
     this.#held.total += bytes;
   }
@@ -114,12 +122,24 @@ export class TenantQueue {
   startPull(now: number): OperationOf<'pull'> | undefined {
     const limit = this.#room();
     if (this.#consumer === undefined || this.#pulling || limit <= 0) return undefined;
+    if (this.#consumer.ordered === true) return this.#startPullInOrder(this.#consumer, now);
     const readsBacklog = this.#backlog && this.#ready.length === 0;
     if (!readsBacklog && this.nextDue > now) return undefined;
     this.#pulling = true;
     const leasedRetries = [...this.#leases].filter(([, isRetry]) => isRetry).map(([sequence]) => sequence);
     const after = readsBacklog ? this.#cursor : null;
-    return { kind: 'pull', tenant: this.tenant, after, limit, leasedRetries };
+    return { kind: 'pull', tenant: this.tenant, after, limit, leasedRetries, ordered: false };
+  }
+
+  /** Several at a time, which wait in memory for their turn: the disk is not asked for each of them. */
+  #startPullInOrder({ maxInFlight }: ConsumeOptions, now: number): OperationOf<'pull'> | undefined {
+    if (!this.#backlog || this.#ready.length > 0 || (this.#heldBack && this.nextDue > now)) return undefined;
+    this.#pulling = true;
+    const limit = this.#held.total < this.#held.max ? maxInFlight : 1;
+    return {
+      ...{ kind: 'pull', tenant: this.tenant, after: this.#cursor, limit },
+      ...{ leasedRetries: [], ordered: true },
+    };
   }
 
   /** @param asker the consumer at the time of the pull; what it asked for is left where it is once it is gone */
@@ -133,27 +153,54 @@ export class TenantQueue {
       const redelivered = replayed || event.attempt > 1 || event.sequence <= this.#redeliveredUpTo;
       return { ...event, redelivered };
     });
-    this.#lease(this.#consumer, batch);
+    if (this.#consumer.ordered !== true) {
+      this.#lease(this.#consumer, batch);
+      return;
+    }
+    this.#heldBack = answer.nextDue !== null;
+    // A settlement that was not stored meanwhile has its delivery in flight again.
+    for (const delivery of batch) if (!this.#leases.has(delivery.sequence)) this.#hold(delivery);
+    this.deliver();
   }
 
   pullFailed(retryAt: number): void {
     this.#pulling = false;
+    // Strict order has no other alarm.
+    this.#heldBack = true;
     this.nextDue = Math.min(this.nextDue, retryAt);
   }
 
-  /** Frees the delivery's place. @returns the function that takes it back if the settlement is not stored */
-  unlease(delivery: Delivery): () => void {
+  /**
+   * Frees the delivery's place.
+   * @param isPutOff in strict order it holds back those behind it, from now on
+   * @returns the function that takes it back if the settlement is not stored
+   */
+  unlease(delivery: Delivery, isPutOff: boolean): () => void {
     const consumer = this.#consumer;
     const isRetry = this.#leases.get(delivery.sequence);
     if (isRetry === undefined) return () => undefined;
     this.#leases.delete(delivery.sequence);
+    const holdsBack = isPutOff && consumer?.ordered === true;
+    if (holdsBack) this.#holdBack();
     return () => {
-      if (this.#consumer === consumer) this.#leases.set(delivery.sequence, isRetry);
+      if (this.#consumer !== consumer) return;
+      this.#leases.set(delivery.sequence, isRetry);
+      if (holdsBack) this.#heldBack = false;
     };
   }
 
+  /** What was read ahead is read again, behind the one that was put off. */
+  #holdBack(): void {
+    this.#dropReady();
+    this.#heldBack = true;
+    this.#backlog = true;
+    this.#cursor = 0;
+    this.nextDue = Number.POSITIVE_INFINITY;
+  }
+
   #room(): number {
-    return this.#consumer === undefined ? 0 : this.#consumer.maxInFlight - this.#leases.size;
+    const { ordered = false, maxInFlight } = this.#consumer ?? { maxInFlight: 0 };
+    return (ordered ? Math.min(maxInFlight, 1) : maxInFlight) - this.#leases.size;
   }
 
   #lease(consumer: ConsumeOptions, batch: readonly Delivery[]): void {

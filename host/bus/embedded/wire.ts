@@ -40,9 +40,10 @@ export type StoreReply =
   | { readonly kind: 'opened'; readonly contents: StoreContents }
   /** The file cannot be served; the thread ends. */
   | { readonly kind: 'refused'; readonly problem: StoreProblem }
-  | { readonly kind: 'committed'; readonly outcomes: readonly Outcome[] }
-  /** Nothing of the batch was stored. After a `fatal` one the store does nothing more. */
-  | { readonly kind: 'aborted'; readonly reason: string; readonly fatal: boolean };
+  /** `crowded`: the file nears its bound. */
+  | { readonly kind: 'committed'; readonly outcomes: readonly Outcome[]; readonly crowded: boolean }
+  /** Nothing of the batch was stored. After a `fatal` one the store does nothing more; `full` is the disk or the file. */
+  | { readonly kind: 'aborted'; readonly reason: string; readonly fatal: boolean; readonly full: boolean };
 
 export interface StoreProblem {
   readonly code: ErrorCode;
@@ -90,6 +91,8 @@ export type Operation =
       readonly limit: number;
       /** Retries that are in flight. */
       readonly leasedRetries: readonly number[];
+      /** In the order of their positions: nothing behind an event that was put off. `after` is not null then. */
+      readonly ordered: boolean;
     }
   | { readonly kind: 'journals'; readonly runIds: readonly string[] }
   | { readonly kind: 'sweep'; readonly storedBefore: number }
@@ -100,8 +103,15 @@ export type Operation =
       readonly key: string;
       readonly json: string;
       readonly quota: StateQuota;
+      readonly ifRevision: number | null | undefined;
+      readonly ttlMs: number | null;
     }
-  | { readonly kind: 'state_delete'; readonly owner: Owner; readonly key: string }
+  | {
+      readonly kind: 'state_delete';
+      readonly owner: Owner;
+      readonly key: string;
+      readonly ifRevision: number | null | undefined;
+    }
   | {
       readonly kind: 'timer_set';
       readonly owner: Owner;
@@ -153,9 +163,10 @@ export interface Results {
   readonly journals: readonly (readonly JournalEntry[])[];
   /** Whether there is more to sweep. */
   readonly sweep: boolean;
-  readonly state_get: string | null;
-  readonly state_set: StateOutcome;
-  readonly state_delete: boolean;
+  readonly state_get: StoredValue | null;
+  /** `again`: some that had expired were taken away, and there is more to take before it is known whether it fits. */
+  readonly state_set: StateOutcome | 'again';
+  readonly state_delete: DeleteOutcome;
   /** False where it would be one too many. */
   readonly timer_set: boolean;
   readonly timer_clear: boolean;

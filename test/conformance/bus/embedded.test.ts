@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
 import { ManualTime } from './manual-time.ts';
+import { stateConformance } from './state-suite.ts';
 import { busConformance } from './suite.ts';
+import { timersConformance } from './timers-suite.ts';
 
-busConformance('embedded', async () => {
+const start = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'gtpack-bus-'));
   const scheduler = new ManualTime();
   const windowMs = 60 * 60 * 1000;
@@ -14,10 +16,14 @@ busConformance('embedded', async () => {
     windowMs,
     open: () =>
       openEmbeddedBus({ file: join(folder, 'state', 'bus.db'), dedupeWindowMs: windowMs, scheduler }),
-    advance: (ms) => scheduler.advance(ms),
+    advance: (ms: number) => scheduler.advance(ms),
     dispose: async () => {
       expect(scheduler.timers).toBe(0);
       await rm(folder, { recursive: true });
     },
   };
-});
+};
+
+busConformance('embedded', start);
+stateConformance('embedded', start);
+timersConformance('embedded', start);
