@@ -33,15 +33,17 @@ export class StateCapability implements Capability {
     const owner = { tenant, source };
     switch (fn) {
       case 'get':
-        return ok((await this.#store.get(owner, key)) ?? 'null');
+        return ok((await this.#store.get(owner, key))?.json ?? 'null');
       case 'set': {
         checkValue(value);
-        const outcome = await this.#store.set(owner, key, value, grant);
+        const outcome = await this.#store.set(owner, key, value, grant, { ttlMs: grant.ttlMs });
+        // Nothing is demanded of the value before, so that a conflict would be the store's fault.
+        if (outcome === 'conflict') throw new Error('the state was in conflict with itself');
         if (outcome !== 'stored') throw full(source, outcome, grant);
         return ok('null');
       }
       case 'delete':
-        return ok(String(await this.#store.delete(owner, key)));
+        return ok(String((await this.#store.delete(owner, key)) === 'deleted'));
       default:
         throw new GtpackError(
           'effect_failed',

@@ -13,7 +13,7 @@ import type {
   Page,
   RunQuery,
 } from '../records.ts';
-import type { StateOutcome, StateQuota } from '../state.ts';
+import type { DeleteOutcome, StateOutcome, StateQuota, StoredValue } from '../state.ts';
 import type { DueTimers, StoredTimer, Timer, TimerQueue, WaitingTimers } from '../timers.ts';
 
 /**
