@@ -1,13 +1,21 @@
+/** What is kept for tenants that have next to nothing: room for so many of them. */
+const NEWCOMERS = 128;
+/** A newcomer's part of the whole. */
+const FIRST_PART = 1024;
+
 /**
  * Whether a tenant may take so much more of something that all tenants share: as long as it then holds no more than is
- * free for others. One that is alone gets half, of two each a third; whoever comes next always finds room. So no tenant
- * has to be told a share beforehand, and the sum stays within its bound. (A. K. Choudhury, E. L. Hahne, Dynamic queue
- * length thresholds for shared-memory packet switches, 1998, with a factor of one.)
+ * free for others. One that is alone gets half, of two each a third; nobody has to be told a share beforehand, and the sum
+ * stays within its bound. (A. K. Choudhury, E. L. Hahne, Dynamic queue length thresholds for shared-memory packet
+ * switches, 1998, with a factor of one.) Since what is left shrinks with each that comes, an eighth is kept for those that
+ * have less than a thousandth.
  * @param own what it holds
  * @param inAll what all of them hold, its own included
  */
 export function isWithinShare(own: number, more: number, inAll: number, max: number): boolean {
-  return own + more <= max - inAll;
+  const first = Math.floor(max / FIRST_PART);
+  if (own + more <= first) return inAll + more <= max;
+  return own + more <= max - first * NEWCOMERS - inAll;
 }
 
 /** Counts something that all tenants share, tenant by tenant, each within its share. */

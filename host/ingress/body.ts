@@ -1,37 +1,42 @@
 import type { IncomingMessage } from 'node:http';
 import { GtpackError } from '../errors.ts';
+import { SharedAmount } from '../fairness/share.ts';
 
 /**
  * How many bytes of bodies the process holds, over all connections. The cap of one body alone would let a few
- * thousand slow senders fill the memory.
+ * thousand slow senders fill the memory; and of all of it one tenant may have no more than it leaves free for others.
  */
 export class BodyBudget {
-  #held = 0;
-  readonly #maxBytes: number;
+  readonly #held: SharedAmount;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#held = new SharedAmount(maxBytes);
   }
 
-  /** Whether the bytes were taken; if so they must be given back. */
-  take(bytes: number): boolean {
-    if (this.#held + bytes > this.#maxBytes) return false;
-    this.#held += bytes;
+  /**
+   * Whether the bytes were taken; if so they must be given back.
+   * @param tenant as the URL names it, whether there is such a one or not
+   */
+  take(tenant: string, bytes: number): boolean {
+    if (!this.#held.hasRoom(tenant, bytes)) return false;
+    this.#held.add(tenant, bytes);
     return true;
   }
 
-  giveBack(bytes: number): void {
-    this.#held -= bytes;
+  giveBack(tenant: string, bytes: number): void {
+    this.#held.remove(tenant, bytes);
   }
 
   get heldBytes(): number {
-    return this.#held;
+    return this.#held.inAll;
   }
 }
 
 export interface BodyReaderOptions {
   readonly maxBodyBytes: number;
   readonly budget: BodyBudget;
+  /** Whose share of the budget it takes. */
+  readonly tenant: string;
 }
 
 /**
@@ -42,7 +47,7 @@ export interface BodyReaderOptions {
  */
 export function readBody(
   payload: IncomingMessage,
-  { maxBodyBytes, budget }: BodyReaderOptions,
+  { maxBodyBytes, budget, tenant }: BodyReaderOptions,
   done: (error: Error | null, body?: Buffer) => void,
 ): void {
   const chunks: Buffer[] = [];
@@ -53,7 +58,7 @@ export function readBody(
   const fail = (error: GtpackError): void => {
     fault = error;
     chunks.length = 0;
-    budget.giveBack(taken);
+    budget.giveBack(tenant, taken);
     taken = 0;
   };
   const finish = (error: Error | null): void => {
@@ -74,7 +79,7 @@ export function readBody(
       if (received > 4 * maxBodyBytes) finish(fault);
     } else if (received > maxBodyBytes) {
       fail(bodyTooLarge(maxBodyBytes));
-    } else if (budget.take(chunk.length)) {
+    } else if (budget.take(tenant, chunk.length)) {
       taken += chunk.length;
       chunks.push(chunk);
     } else {

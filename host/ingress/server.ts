@@ -121,10 +121,13 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
       .end(body);
   });
 
+  /** Names that are no tenant's share one share. */
+  const budgetOf = ({ params }: FastifyRequest): string =>
+    directory.tenant((params as Partial<ShortPath>).tenant ?? '')?.id ?? '';
   // I2: bytes in, bytes out, whatever the content type says.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage, done: BodyDone) => {
-    readBody(payload, { maxBodyBytes, budget }, done);
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done: BodyDone) => {
+    readBody(payload, { maxBodyBytes, budget, tenant: budgetOf(request) }, done);
   });
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -184,7 +187,7 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
     } finally {
       // I5
       if (entered !== undefined) inFlight.leave(entered.tenant);
-      if (body !== undefined) budget.giveBack(body.length);
+      if (body !== undefined) budget.giveBack(budgetOf(request), body.length);
     }
   };
   app.post<{ Params: ShortPath }>(SHORT_PATH, (request, reply) =>

@@ -27,30 +27,57 @@ export class Outbox<T> {
   }
 }
 
-/** An outbox whose messages are grouped by the cell that they belong to. */
+/** Messages of one cell in one batch while others wait; the rest goes with the next. */
+const MOST_OF_A_CELL = 64;
+
+/**
+ * An outbox whose messages are grouped by the cell that they belong to. Cells take turns: one that has much to say does not
+ * make the others' messages wait for all of it.
+ */
 export class CellOutbox<T> {
-  readonly #outbox: Outbox<{ readonly cell: number; readonly messages: T[] }>;
-  readonly #open = new Map<number, T[]>();
+  readonly #send: (groups: { readonly cell: number; readonly messages: T[] }[]) => void;
+  /** In the order of their turns. */
+  readonly #waiting = new Map<number, T[]>();
+  #isPlanned = false;
 
   constructor(send: (groups: { readonly cell: number; readonly messages: T[] }[]) => void) {
-    this.#outbox = new Outbox((groups) => {
-      this.#open.clear();
-      send(groups);
-    });
+    this.#send = send;
   }
 
   push(cell: number, messages: readonly T[]): void {
-    const group = this.#open.get(cell);
-    if (group !== undefined) {
-      group.push(...messages);
-      return;
-    }
-    const started = [...messages];
-    this.#open.set(cell, started);
-    this.#outbox.push({ cell, messages: started });
+    const waiting = this.#waiting.get(cell);
+    if (waiting === undefined) this.#waiting.set(cell, [...messages]);
+    else waiting.push(...messages);
+    this.#plan();
   }
 
+  /** Sends all of it now. */
   flush(): void {
-    this.#outbox.flush();
+    while (this.#waiting.size > 0) this.#sendRound();
+  }
+
+  #plan(): void {
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    setImmediate(() => {
+      this.#isPlanned = false;
+      this.#sendRound();
+      if (this.#waiting.size > 0) this.#plan();
+    });
+  }
+
+  #sendRound(): void {
+    if (this.#waiting.size === 0) return;
+    const isAlone = this.#waiting.size === 1;
+    const groups: { readonly cell: number; readonly messages: T[] }[] = [];
+    for (const [cell, waiting] of [...this.#waiting]) {
+      if (isAlone || waiting.length <= MOST_OF_A_CELL) {
+        this.#waiting.delete(cell);
+        groups.push({ cell, messages: waiting });
+      } else {
+        groups.push({ cell, messages: waiting.splice(0, MOST_OF_A_CELL) });
+      }
+    }
+    this.#send(groups);
   }
 }

@@ -8,13 +8,22 @@ function takeAll(amount: SharedAmount, tenant: string): number {
   return amount.ownOf(tenant);
 }
 
-test('whatever the others took, the next tenant finds room, and the sum stays within its bound', () => {
+test('a tenant may have as much as it leaves free for others, and the sum stays within its bound', () => {
   const amount = new SharedAmount(1000);
   expect(takeAll(amount, 'a')).toBe(500);
   expect(takeAll(amount, 'b')).toBe(250);
   expect(takeAll(amount, 'c')).toBe(125);
   for (let at = 0; at < 100; at += 1) takeAll(amount, `t${at}`);
   expect(amount.inAll).toBeLessThanOrEqual(1000);
+});
+
+test('whatever a hundred others took, the next tenant finds room for a little', () => {
+  const amount = new SharedAmount(10 * 1024);
+  expect(takeAll(amount, 'a')).toBe(4480);
+  for (let at = 0; at < 100; at += 1) takeAll(amount, `t${at}`);
+  expect(takeAll(amount, 'next')).toBeGreaterThanOrEqual(10);
+  for (let at = 0; at < 1000; at += 1) takeAll(amount, `u${at}`);
+  expect(amount.inAll).toBeLessThanOrEqual(10 * 1024);
 });
 
 test('what is given back is there for whoever has less', () => {

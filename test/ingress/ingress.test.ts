@@ -305,6 +305,25 @@ describe('a request that is refused says what and why', () => {
     expect((await send(door, '/events/webhook/demo/a', { body: 'x'.repeat(900) })).status).toBe(202);
   });
 
+  test('I4: bodies of one tenant, and of names that are no tenant’s, leave room for those of another', async () => {
+    const door = await open({ maxHeldBodyBytes: 1000 });
+    const { ingest } = door;
+    const held = gate();
+    const entered = gate();
+    door.ingest = async (tenant, provider, request) => {
+      entered.open();
+      if (tenant === 'demo') await held.opened;
+      return ingest(tenant, provider, request);
+    };
+    const body = 'x'.repeat(400);
+    const first = send(door, '/events/webhook/demo/a', { body });
+    await entered.opened;
+    expect((await send(door, '/events/webhook/demo/a', { body })).json.code).toBe('host_busy');
+    expect((await send(door, '/events/webhook/narrow/a', { body })).status).toBe(202);
+    held.open();
+    expect((await first).status).toBe(202);
+  });
+
   test('I5: an aborted body and a refused one give back what they held', async () => {
     const door = await open({ maxHeldBodyBytes: 1000 });
     for (let i = 0; i < 5; i += 1) {

@@ -1,7 +1,11 @@
 import { GtpackError } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
+import { SharedAmount } from '../../fairness/share.ts';
 
-/** What outbound HTTP may hold at once: for one tenant, and for all of them together. */
+/**
+ * What outbound HTTP may hold at once: for one tenant, and for all of them together, of which one may have no more than it
+ * leaves free for others.
+ */
 export interface HttpLimits {
   readonly maxCalls: number;
   readonly maxCallsInAll: number;
@@ -29,41 +33,38 @@ export class Tally {
   readonly #what: string;
   readonly #max: number;
   readonly #maxInAll: number;
-  readonly #byTenant = new Map<TenantId, number>();
-  #inAll = 0;
+  readonly #amount: SharedAmount;
 
   constructor(what: string, max: number, maxInAll: number) {
     this.#what = what;
     this.#max = max;
     this.#maxInAll = maxInAll;
+    this.#amount = new SharedAmount(maxInAll);
   }
 
   get inAll(): number {
-    return this.#inAll;
+    return this.#amount.inAll;
   }
 
   /** @throws GtpackError `http_busy`; then nothing was added */
   add(tenant: TenantId, amount: number): void {
-    const sum = (this.#byTenant.get(tenant) ?? 0) + amount;
-    if (sum > this.#max) {
+    if (this.#amount.ownOf(tenant) + amount > this.#max) {
       throw new GtpackError('http_busy', `The tenant has more than ${this.#max} ${this.#what} at once.`, {
         cure: 'Send less at the same time, or try again later.',
       });
     }
-    if (this.#inAll + amount > this.#maxInAll) {
-      throw new GtpackError('http_busy', `The host has more than ${this.#maxInAll} ${this.#what} at once.`, {
-        cure: 'Try again later.',
-      });
+    if (!this.#amount.hasRoom(tenant, amount)) {
+      throw new GtpackError(
+        'http_busy',
+        `Of the ${this.#maxInAll} ${this.#what} that the host may have at once, the tenant has its share.`,
+        { cure: 'Try again later.' },
+      );
     }
-    this.#byTenant.set(tenant, sum);
-    this.#inAll += amount;
+    this.#amount.add(tenant, amount);
   }
 
   remove(tenant: TenantId, amount: number): void {
-    const left = (this.#byTenant.get(tenant) ?? 0) - amount;
-    if (left > 0) this.#byTenant.set(tenant, left);
-    else this.#byTenant.delete(tenant);
-    this.#inAll -= amount;
+    this.#amount.remove(tenant, amount);
   }
 }
 
