@@ -1,6 +1,7 @@
 import { checkJsonBounds } from '../event/json-bounds.ts';
 import type { EffectRun } from '../sandbox/protocol.ts';
 import type { CompiledFlowNode } from './compiled-flow.ts';
+import type { Frame } from './frame.ts';
 import type { FailedTry, NodeOutcome } from './journal.ts';
 import type { BrokerAsk, NodeStep, ProviderAsk } from './node/node.ts';
 import type { RunParts } from './run.ts';
@@ -23,6 +24,7 @@ export interface Standing {
 export interface StepParts {
   readonly run: RunParts;
   readonly state: RunState;
+  readonly frame: Frame;
   readonly compiled: CompiledFlowNode;
   /** Names the step: the same on every delivery and every try. */
   readonly key: string;
@@ -41,27 +43,26 @@ export class Attempt {
   #isStarted = false;
 
   constructor(parts: StepParts, standing: Standing) {
-    const { run, state, compiled, key } = parts;
-    const { host, order, event, flow } = run;
+    const { run, frame, compiled, key } = parts;
+    const { host } = run;
     const { id, timeoutMs } = compiled.node;
     this.#parts = parts;
     this.standing = standing;
     this.#startedAt = host.now();
-    const at = this.#startedAt + (timeoutMs ?? 0);
-    this.#wall = timeoutMs === undefined ? undefined : { at, ms: timeoutMs, node: id };
-    const label = `flow ${flow.flow.name}, node ${id}`;
+    const own =
+      timeoutMs === undefined ? undefined : { at: this.#startedAt + timeoutMs, ms: timeoutMs, node: id };
+    this.#wall = earlier(own, frame.wall);
+    const label = `flow ${frame.flow.flow.name}, node ${id}`;
     this.step = {
-      runId: order.runId,
-      ordinal: standing.ordinal,
       key,
-      event,
-      scope: state.scope,
+      event: frame.event,
+      scope: frame.scope,
       host,
       leftMs: () => (this.#wall === undefined ? Number.POSITIVE_INFINITY : this.#wall.at - host.now()),
       guard: (fn) => host.guard(label, fn),
       note: (text) => this.#notes.push(text),
       respond: (status, headers, body) => {
-        state.respond({ status, headers, body });
+        parts.state.respond({ status, headers, body });
         this.#isAnswer = true;
       },
     };
@@ -88,11 +89,12 @@ export class Attempt {
 
   /** The outcome that is being written will have had one more effect. */
   outcome(rest: Pick<NodeOutcome, 'status' | 'next'> & Partial<NodeOutcome>, expected = 0): NodeOutcome {
-    const { run, compiled } = this.#parts;
+    const { run, frame, compiled } = this.#parts;
     const { tries, waits } = this.standing;
     const effects = this.effects + expected;
     return {
       node: compiled.node.id,
+      ...(frame.id === '' ? {} : { frame: frame.id }),
       ms: run.host.now() - this.#startedAt,
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
       ...(effects === 0 ? {} : { effects }),
@@ -107,7 +109,7 @@ export class Attempt {
   ask(ask: BrokerAsk | ProviderAsk, run: EffectRun): Promise<string> {
     return this.#parts.state.effects.ask(ask, run, {
       key: this.step.key,
-      source: this.#parts.run.flow.flow.name,
+      source: this.#parts.frame.flow.flow.name,
       wall: this.#wall,
       onSpent: () => {
         this.#spent += 1;
@@ -124,4 +126,9 @@ export class Attempt {
   checkOutput(json: string): void {
     checkJsonBounds(json, this.#parts.state.bounds, `The output of node ${this.#parts.compiled.node.id}`);
   }
+}
+
+function earlier(one: Wall | undefined, other: Wall | undefined): Wall | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one.at <= other.at ? one : other;
 }

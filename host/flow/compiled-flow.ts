@@ -20,12 +20,6 @@ export interface CompiledFlowNode {
   readonly when?: Condition;
 }
 
-/** @returns the node; undefined at the run's end, where `respond` and `end` lead unless a node has that id */
-export function targetOf({ nodes }: CompiledFlow, target: string | undefined): string | undefined {
-  if (target === undefined || nodes.has(target)) return target;
-  return target === 'respond' || target === 'end' ? undefined : target;
-}
-
 /** @returns the flow, or the error with every problem of its nodes */
 export function compileFlow(
   flow: Flow,

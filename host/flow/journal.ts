@@ -11,6 +11,8 @@ export interface FailedTry {
 /** The outcome of one node, as it is recorded. */
 export interface NodeOutcome {
   readonly node: string;
+  /** The chain of nodes that it is of; absent for the run's own. */
+  readonly frame?: string;
   /**
    * `caught`: it failed, and its `on_error` said how to go on. Two give way to what becomes of the node: `retrying`, it
    * failed and is tried again; and `started`, its effect may have happened.
@@ -45,8 +47,8 @@ export interface NodeError {
   readonly retryable?: boolean;
 }
 
-/** An outcome that an earlier delivery recorded, and its place. */
-type RecordedOutcome = NodeOutcome & { readonly ordinal: number };
+/** An outcome and its place. */
+export type RecordedOutcome = NodeOutcome & { readonly ordinal: number };
 
 /** An entry as the bus stores it. */
 export interface PlacedEntry {
@@ -54,9 +56,17 @@ export interface PlacedEntry {
   readonly entry: string;
 }
 
+/** One outcome and the text of its entry. */
+export interface Written {
+  readonly outcome: RecordedOutcome;
+  readonly json: string;
+}
+
 /** The outcomes of a run (invariant F2), in the order of its steps. */
 export class Journal {
-  readonly #entries = new Map<number, string>();
+  readonly #entries = new Map<number, Written>();
+  /** Places by their frames. */
+  readonly #frames = new Map<string, Set<number>>();
   readonly #recorded: readonly RecordedOutcome[];
   readonly #unrecorded = new Set<number>();
   #next = 0;
@@ -66,12 +76,12 @@ export class Journal {
    * @throws GtpackError `journal_invalid`
    */
   constructor(entries: readonly string[]) {
-    this.#recorded = entries.map((entry) => {
-      const outcome = readOutcome(entry);
-      const ordinal = outcome.ordinal ?? this.#next;
-      this.#entries.set(ordinal, entry);
-      this.#next = Math.max(this.#next, ordinal + 1);
-      return { ...outcome, ordinal };
+    this.#recorded = entries.map((json) => {
+      const read = readOutcome(json);
+      const outcome = { ...read, ordinal: read.ordinal ?? this.#next };
+      this.#put({ outcome, json });
+      this.#next = Math.max(this.#next, outcome.ordinal + 1);
+      return outcome;
     });
   }
 
@@ -85,6 +95,13 @@ export class Journal {
     return this.#recorded;
   }
 
+  /** The outcomes of one frame as they are now, in order. */
+  inFrame(frame: string): RecordedOutcome[] {
+    return [...(this.#frames.get(frame) ?? [])]
+      .toSorted((a, b) => a - b)
+      .flatMap((ordinal) => this.#entries.get(ordinal)?.outcome ?? []);
+  }
+
   /** A place for an outcome. */
   place(): number {
     this.#next += 1;
@@ -92,12 +109,12 @@ export class Journal {
   }
 
   write(ordinal: number, outcome: NodeOutcome): void {
-    this.#entries.set(ordinal, outcomeJson(ordinal, outcome));
+    this.#put({ outcome: { ...outcome, ordinal }, json: outcomeJson(ordinal, outcome) });
     this.#unrecorded.add(ordinal);
   }
 
   /** Takes back what was written and not recorded; `before` is what was recorded there. */
-  restore(ordinal: number, before: string | undefined): void {
+  restore(ordinal: number, before: Written | undefined): void {
     this.#unrecorded.delete(ordinal);
     if (before === undefined) this.#entries.delete(ordinal);
     else this.#entries.set(ordinal, before);
@@ -108,23 +125,33 @@ export class Journal {
     return [...this.#unrecorded]
       .toSorted((a, b) => a - b)
       .flatMap((ordinal) => {
-        const entry = this.#entries.get(ordinal);
+        const entry = this.#entries.get(ordinal)?.json;
         return entry === undefined ? [] : [{ ordinal, entry }];
       });
   }
 
-  /** All that was written is recorded. */
-  markRecorded(): void {
-    this.#unrecorded.clear();
+  /** These are recorded, and what was written in their places since is not. */
+  markRecorded(entries: readonly PlacedEntry[]): void {
+    for (const { ordinal, entry } of entries) {
+      if (this.#entries.get(ordinal)?.json === entry) this.#unrecorded.delete(ordinal);
+    }
   }
 
-  at(ordinal: number): string | undefined {
+  at(ordinal: number): Written | undefined {
     return this.#entries.get(ordinal);
   }
 
   toJson(): string {
-    const entries = [...this.#entries].toSorted(([a], [b]) => a - b).map(([, entry]) => entry);
+    const entries = [...this.#entries].toSorted(([a], [b]) => a - b).map(([, { json }]) => json);
     return `[${entries.join(',')}]`;
+  }
+
+  #put(written: Written): void {
+    const { ordinal, frame = '' } = written.outcome;
+    this.#entries.set(ordinal, written);
+    const places = this.#frames.get(frame);
+    if (places === undefined) this.#frames.set(frame, new Set([ordinal]));
+    else places.add(ordinal);
   }
 }
 

@@ -1,28 +1,26 @@
 import { GtpackError } from '../errors.ts';
 import { eventBounds, type JsonBounds } from '../event/json-bounds.ts';
 import type { HttpAnswer } from '../sandbox/protocol.ts';
-import { Journal } from './journal.ts';
+import { Journal, type PlacedEntry } from './journal.ts';
 import type { RunParts } from './run.ts';
 import { RunEffects } from './run-effects.ts';
-import { RunScope } from './scope.ts';
 
 /** All outputs of a run together, in events of the largest size: they are scope, journal and message at once. */
 const MAX_OUTPUT_EVENTS = 16;
 
-/** What the steps of one run share: its scope, its journal, its bounds, and the webhook that may be waiting for it. */
+/** What the steps of one run share: its journal, its bounds, and the webhook that may be waiting for it. */
 export class RunState {
-  readonly scope: RunScope;
   readonly journal: Journal;
   readonly effects: RunEffects;
   readonly bounds: JsonBounds;
   readonly #parts: RunParts;
   #outputCharacters = 0;
   #isAnswered = false;
+  #commits = Promise.resolve();
 
   /** @throws GtpackError `journal_invalid` */
   constructor(parts: RunParts) {
     this.#parts = parts;
-    this.scope = new RunScope(parts.event);
     this.bounds = eventBounds(parts.limits);
     this.effects = new RunEffects(parts);
     this.journal = new Journal(parts.order.journal);
@@ -35,10 +33,36 @@ export class RunState {
 
   /** Records what was written into the journal since. @throws EffectProblem where it was not stored */
   async record(): Promise<void> {
-    const journal = this.journal.unrecorded();
-    if (journal.length === 0) return;
-    await this.effects.record({ runId: this.#parts.order.runId, journal });
-    this.journal.markRecorded();
+    await this.commit(async (journal) => {
+      if (journal.length > 0) await this.effects.record({ runId: this.#parts.order.runId, journal });
+    });
+  }
+
+  /**
+   * Stores what is not recorded yet, one commit at a time: chains that run at once are recorded in the order in which
+   * they were written, or a chain would be found without what came before it.
+   * @param write writes what is to be stored with it, and gives the function that takes it back where it was not
+   */
+  async commit<T>(
+    store: (entries: readonly PlacedEntry[]) => Promise<T>,
+    write: () => () => void = () => () => undefined,
+  ): Promise<T> {
+    const before = this.#commits;
+    const over = Promise.withResolvers<void>();
+    this.#commits = over.promise;
+    await before;
+    const takeBack = write();
+    try {
+      const entries = this.journal.unrecorded();
+      const result = await store(entries);
+      this.journal.markRecorded(entries);
+      return result;
+    } catch (error) {
+      takeBack();
+      throw error;
+    } finally {
+      over.resolve();
+    }
   }
 
   /** How often earlier deliveries put the run off. */

@@ -1,7 +1,8 @@
 import { GtpackError } from '../errors.ts';
 import type { Standing } from './attempt.ts';
-import { type CompiledFlowNode, targetOf } from './compiled-flow.ts';
+import type { CompiledFlowNode } from './compiled-flow.ts';
 import { outputNames } from './flow.ts';
+import { type Frame, targetIn } from './frame.ts';
 import type { RunParts } from './run.ts';
 import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 import type { RunState } from './run-state.ts';
@@ -11,18 +12,20 @@ import { stepKey } from './step-key.ts';
 /** What was recorded of a node that still has to come to its end; a failure that was recorded may go away. */
 const UNFINISHED: ReadonlySet<string> = new Set(['retrying', 'started', 'error']);
 
-/** The nodes of one run, one after the other. */
+/** The nodes of one frame, one after the other. */
 export class RunSteps {
   readonly #run: RunParts;
   readonly #state: RunState;
+  readonly #frame: Frame;
   /** Nodes that are done: the place of a step among them names it, on every delivery. */
   #done = 0;
-  /** Of the node that an earlier delivery left between two tries. */
+  /** Of the node that an earlier delivery left before its end. */
   #standing: Standing | undefined;
 
-  constructor(run: RunParts, state: RunState) {
+  constructor(run: RunParts, state: RunState, frame: Frame) {
     this.#run = run;
     this.#state = state;
+    this.#frame = frame;
   }
 
   /**
@@ -31,15 +34,15 @@ export class RunSteps {
    * @throws RunFailure, PutOff
    */
   async toEnd(): Promise<string> {
-    const { flow, order } = this.#run;
-    let at = flow.flow.triggers[order.trigger]?.target;
+    const { flow, start, scope } = this.#frame;
+    let at = start;
     try {
       at = this.#resume(at);
       while (at !== undefined) {
         at = await this.#step(at);
         this.#done += 1;
       }
-      return this.#state.scope.inputJson;
+      return scope.inputJson;
     } catch (thrown) {
       if (thrown instanceof PutOff) throw thrown;
       throw RunFailure.of(thrown, placeOf(flow, at));
@@ -48,9 +51,9 @@ export class RunSteps {
 
   /** @returns the node to go on with */
   #resume(start: string | undefined): string | undefined {
-    const { journal, scope } = this.#state;
+    const { id, scope } = this.#frame;
     let next = start;
-    for (const outcome of journal.recorded) {
+    for (const outcome of this.#state.journal.inFrame(id)) {
       const { node } = this.#nodeAt(outcome.node);
       if (UNFINISHED.has(outcome.status)) {
         const { ordinal, tries = [], effects = 0, waits = 0, due, at: startedAt } = outcome;
@@ -63,19 +66,26 @@ export class RunSteps {
       this.#done += 1;
       next = outcome.next ?? undefined;
     }
-    return targetOf(this.#run.flow, next);
+    return targetIn(this.#frame, next);
   }
 
   /** @returns the next one */
   #step(id: string): Promise<string | undefined> {
     const standing = this.#standing;
     this.#standing = undefined;
-    const key = stepKey(this.#run.order.runId, id, this.#done);
-    return new Step({ run: this.#run, state: this.#state, compiled: this.#nodeAt(id), key }).toEnd(standing);
+    const key = stepKey(this.#run.order.runId, this.#frame.id, id, this.#done);
+    const compiled = this.#nodeAt(id);
+    return new Step({
+      run: this.#run,
+      state: this.#state,
+      frame: this.#frame,
+      compiled,
+      key,
+    }).toEnd(standing);
   }
 
   #nodeAt(id: string): CompiledFlowNode {
-    const { flow } = this.#run;
+    const { flow } = this.#frame;
     const node = flow.nodes.get(id);
     if (node !== undefined) return node;
     throw new GtpackError(

@@ -1,10 +1,11 @@
 import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
 import type { CompiledFlow } from './compiled-flow.ts';
 import type { FlowHost } from './flow-host.ts';
+import { type Frame, NO_ENDS } from './frame.ts';
 import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 import { RunState } from './run-state.ts';
 import { RunSteps } from './run-steps.ts';
-import type { RunEvent } from './scope.ts';
+import { type RunEvent, RunScope } from './scope.ts';
 
 export interface RunParts {
   readonly flow: CompiledFlow;
@@ -29,7 +30,7 @@ export class Run {
     let state: RunState | undefined;
     try {
       state = new RunState(this.#parts);
-      const output = await new RunSteps(this.#parts, state).toEnd();
+      const output = await new RunSteps(this.#parts, state, this.#frame()).toEnd();
       this.#answer(state, 200, output);
       return this.#outcome(state, { status: 'ok', output });
     } catch (thrown) {
@@ -39,6 +40,20 @@ export class Run {
       const later = error.retryable && retryAfterMs !== undefined ? { retryAfterMs } : {};
       return this.#outcome(state, { status: 'error', error, ...later });
     }
+  }
+
+  #frame(): Frame {
+    const { flow, order, event } = this.#parts;
+    return {
+      id: '',
+      flow,
+      event,
+      scope: new RunScope(event),
+      start: flow.flow.triggers[order.trigger]?.target,
+      ends: NO_ENDS,
+      wall: undefined,
+      depth: 0,
+    };
   }
 
   /** A webhook waits for every run of a flow with an `http_response` node; whichever way it ends, it is answered. */

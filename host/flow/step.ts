@@ -1,7 +1,7 @@
 import { GtpackError } from '../errors.ts';
 import { Attempt, type Standing, type StepParts } from './attempt.ts';
-import { targetOf } from './compiled-flow.ts';
 import { CONTINUE, outputNames } from './flow.ts';
+import { targetIn } from './frame.ts';
 import type { NodeEffect } from './node/node.ts';
 import { retryDelayMs } from './retry.ts';
 import { PutOff, placeOf, RunFailure } from './run-failure.ts';
@@ -99,35 +99,38 @@ export class Step {
    * @returns the node's output
    */
   async #perform(attempt: Attempt, { ask, output }: NodeEffect): Promise<string> {
-    const { run, state, compiled } = this.#parts;
+    const { run, state, frame, compiled } = this.#parts;
     const { journal } = state;
     const { ordinal } = attempt;
     const next = this.#target(compiled.node.next) ?? null;
     if (compiled.node.onUnknown === 'fail') await this.#intend(attempt);
-    const before = journal.at(ordinal);
-    const named = { runId: run.order.runId, flow: run.flow.flow.name, node: compiled.node.id };
-    const ends = (json: string, expected: number): void => {
+    const named = { runId: run.order.runId, flow: frame.flow.flow.name, node: compiled.node.id };
+    /** @returns the function that takes it back */
+    const ends = (json: string, expected: number): (() => void) => {
       attempt.checkOutput(json);
+      const before = journal.at(ordinal);
       journal.write(ordinal, attempt.outcome({ status: 'ok', next, output: json }, expected));
+      return () => journal.restore(ordinal, before);
     };
-    try {
-      let json: string;
-      if (typeof output === 'string') {
-        json = output;
-        ends(json, 1);
-        await attempt.ask(ask, { ...named, journal: journal.unrecorded() });
-        journal.markRecorded();
-      } else {
-        json = output(await attempt.ask(ask, { ...named, journal: [] }));
-        ends(json, 0);
+    let json: string;
+    if (typeof output === 'string') {
+      json = output;
+      await state.commit(
+        (entries) => attempt.ask(ask, { ...named, journal: entries }),
+        () => ends(json, 1),
+      );
+    } else {
+      json = output(await attempt.ask(ask, { ...named, journal: [] }));
+      const takeBack = ends(json, 0);
+      try {
         await state.record();
+      } catch (error) {
+        takeBack();
+        throw error;
       }
-      state.countOutput(json.length);
-      return json;
-    } catch (error) {
-      journal.restore(ordinal, before);
-      throw error;
     }
+    state.countOutput(json.length);
+    return json;
   }
 
   /** Records that the effect is about to happen, so that a delivery that finds nothing else does not repeat it. */
@@ -208,8 +211,8 @@ export class Step {
    * @throws RunFailure
    */
   async #caught(attempt: Attempt, failure: RunFailure): Promise<string | undefined> {
-    const { run, state, compiled } = this.#parts;
-    const { journal, scope } = state;
+    const { state, frame, compiled } = this.#parts;
+    const { journal } = state;
     const { node } = compiled;
     const { onError } = node;
     const { code, message, node: where, retryable } = failure.error;
@@ -220,26 +223,26 @@ export class Step {
       if (attempt.isStarted && !LEFT_UNKNOWN.has(code)) await state.record();
       throw failure;
     }
-    const goesOn = onError === CONTINUE && !run.flow.nodes.has(onError);
+    const goesOn = onError === CONTINUE && !frame.flow.nodes.has(onError);
     const next = this.#target(goesOn ? node.next : onError);
     const error = { code, message: failure.plain, node: where, retryable };
     journal.write(attempt.ordinal, attempt.outcome({ status: 'caught', next: next ?? null, error }));
     // What the node did outside of its run may not be done again.
     if (attempt.effects > 0) await state.record();
-    scope.fail(error);
+    frame.scope.fail(error);
     return next;
   }
 
   #enter(json: string): void {
     const { node } = this.#parts.compiled;
-    this.#parts.state.scope.record(node.id, json, outputNames(node));
+    this.#parts.frame.scope.record(node.id, json, outputNames(node));
   }
 
   #failure(thrown: unknown): RunFailure {
-    return RunFailure.of(thrown, placeOf(this.#parts.run.flow, this.#parts.compiled.node.id));
+    return RunFailure.of(thrown, placeOf(this.#parts.frame.flow, this.#parts.compiled.node.id));
   }
 
   #target(target: string | undefined): string | undefined {
-    return targetOf(this.#parts.run.flow, target);
+    return targetIn(this.#parts.frame, target);
   }
 }

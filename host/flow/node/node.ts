@@ -64,9 +64,6 @@ export interface ProviderAsk {
 
 /** One execution of a node. */
 export interface NodeStep {
-  readonly runId: string;
-  /** Place of the step in the run, from 0. */
-  readonly ordinal: number;
   /** Names the step: the same on every delivery of the run and every try of the node. */
   readonly key: string;
   readonly event: RunEvent;

@@ -40,9 +40,6 @@ export interface CompiledScript {
   }): string;
 }
 
-/** Spreads consecutive ordinals over the seeds: the golden ratio's bits. */
-const SEED_STEP = 0x9e3779b1;
-
 /** A script is stopped a little before its slice ends: past it the watchdog ends the whole cell. */
 const SLICE_SHARE = 0.8;
 
@@ -70,7 +67,7 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
   return {
     run(step) {
       // Clock and randomness come from the event and the run, so that a redelivered run computes the same again.
-      const seed = (Number.parseInt(step.runId.slice(0, 8), 16) ^ Math.imul(step.ordinal, SEED_STEP)) >>> 0;
+      const seed = Number.parseInt(step.key.slice(0, 8), 16);
       const scope = step.scope.texts();
       const output = step.guard(() =>
         script.run({
