@@ -17,9 +17,9 @@ const MAX_LOCAL_CHARACTERS = 64;
 
 /**
  * Dot-atoms of RFC 5322, section 3.2.3. Quoted local parts are not read: two readers that disagree on where one ends see
- * two addresses, and nobody has one.
+ * two addresses, and nobody has one. Nor is a `*`, which would read like a pattern.
  */
-const LOCAL = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
+const LOCAL = /^[A-Za-z0-9!#$%&'+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'+/=?^_`{|}~-]+)*$/;
 /** Letters of any script, before the rule below; no dot but the ASCII one, and nothing that shows nothing. */
 const WRITTEN_DOMAIN = /^[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+$/u;
 const ASCII_DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -22,6 +22,7 @@ export function formsOf({ credentials: [credential] }: HttpGrant, secret: Secret
   const value = secret.reveal();
   const sent = credential?.valueOf(secret) ?? value;
   const encoded = Buffer.from(value).toString('base64');
-  const forms = [sent, sent.replace(/^\w+ /, ''), value, encodeURIComponent(value), encoded];
+  const inForm = new URLSearchParams([['', value]]).toString().slice(1);
+  const forms = [sent, sent.replace(/^\w+ /, ''), value, encodeURIComponent(value), inForm, encoded];
   return [...new Set(forms)].filter((form) => form !== '').sort((a, b) => b.length - a.length);
 }
