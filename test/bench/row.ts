@@ -38,7 +38,8 @@ export interface LineSide extends Summary {
 export type Aim =
   | { readonly atLeast: number }
   | { readonly atMost: number }
-  | { readonly measuredBelow: number };
+  | { readonly measuredBelow: number }
+  | { readonly measuredAtLeast: number };
 
 export interface LineWords {
   readonly name: string;
@@ -48,8 +49,10 @@ export interface LineWords {
 }
 
 /** A line without anything to compare with. */
-export function single({ name, unit, notes = [] }: LineWords, side: MeasuredSide): Line {
-  return { name, unit, sides: [lineSide(side)], notes };
+export function single({ name, unit, aim, notes = [] }: LineWords, side: MeasuredSide): Line {
+  const sides = [lineSide(side)] as const;
+  const line = { name, unit, sides, notes };
+  return aim === undefined ? line : { ...line, aim, met: isMet(aim, Number.NaN, sides[0].median) };
 }
 
 /** A line that compares. */
@@ -67,5 +70,6 @@ function lineSide(side: MeasuredSide): LineSide {
 
 function isMet(aim: Aim, ratio: number, measured: number): boolean {
   if ('measuredBelow' in aim) return measured < aim.measuredBelow;
+  if ('measuredAtLeast' in aim) return measured >= aim.measuredAtLeast;
   return 'atLeast' in aim ? ratio >= aim.atLeast : ratio <= aim.atMost;
 }

@@ -1,12 +1,25 @@
 import type { Row } from './row.ts';
 import { calls } from './rows/calls.ts';
 import { cold } from './rows/cold.ts';
+import { delivery } from './rows/delivery.ts';
 import { evaluations } from './rows/evaluations.ts';
 import { extism } from './rows/extism.ts';
 import { ingress } from './rows/ingress.ts';
 import { outbound } from './rows/outbound.ts';
 import { packs } from './rows/packs.ts';
 import { result } from './rows/result.ts';
+import { scale } from './rows/scale.ts';
 
 /** In the order in which they run. */
-export const ROWS: readonly Row[] = [ingress, calls, extism, outbound, result, cold, evaluations, packs];
+export const ROWS: readonly Row[] = [
+  ingress,
+  calls,
+  extism,
+  outbound,
+  result,
+  delivery,
+  scale,
+  cold,
+  evaluations,
+  packs,
+];

@@ -38,6 +38,7 @@ function side({ label, median }: LineSide, unit: string): string {
 
 function words(aim: Aim, unit: string): string {
   if ('measuredBelow' in aim) return `< ${aim.measuredBelow} ${unit}`;
+  if ('measuredAtLeast' in aim) return `>= ${aim.measuredAtLeast} ${unit}`;
   return 'atLeast' in aim ? `>= ${aim.atLeast}` : `<= ${aim.atMost}`;
 }
 

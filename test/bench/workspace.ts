@@ -48,11 +48,15 @@ export class Workspace {
   /**
    * Writes a bundle that listens at a free port of loopback.
    * @param tenants as JSON, which is YAML
+   * @param more keys of the bundle
    * @returns its folder
    */
-  async bundle(tenants: Readonly<Record<string, BundleTenant>>): Promise<string> {
+  async bundle(
+    tenants: Readonly<Record<string, BundleTenant>>,
+    more: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
     const folder = await this.newFolder();
-    const bundle = { env: 'dev', http: { listen: '127.0.0.1:0' }, tenants };
+    const bundle = { env: 'dev', http: { listen: '127.0.0.1:0' }, ...more, tenants };
     await writeFile(join(folder, 'bundle.yaml'), JSON.stringify(bundle, null, 2));
     return folder;
   }
@@ -65,4 +69,6 @@ export class Workspace {
 export interface BundleTenant {
   readonly providers: Readonly<Record<string, { readonly pack: string }>>;
   readonly flows?: readonly string[];
+  readonly grants?: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
 }

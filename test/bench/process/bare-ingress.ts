@@ -1,6 +1,7 @@
 import Fastify from 'fastify';
+import { loadBundle } from '../../../host/bundle/load.ts';
 import type { DurableBus } from '../../../host/bus/bus.ts';
-import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
+import { openBus } from '../../../host/deploy/open-bus.ts';
 import type { Event } from '../../../host/event/event.ts';
 import type { Json } from '../../../host/event/json.ts';
 import { parseEventType, parseTenantId } from '../../../host/event/names.ts';
@@ -8,7 +9,8 @@ import { eventIds } from '../../../host/event/normalize.ts';
 import { answerCalls } from '../child.ts';
 
 export interface BareIngressSetup {
-  readonly busFile: string;
+  /** Its folder: the bus is the one that it names. */
+  readonly bundle: string;
   /** Also take each event off the bus again, as a host does for a tenant without flows. */
   readonly settles: boolean;
 }
@@ -18,8 +20,8 @@ const app = Fastify();
 
 /** What one would write by hand for one tenant: the same event, the same bus, no provider, no limits, no checks. */
 const handlers = {
-  async start({ busFile, settles }: BareIngressSetup): Promise<string> {
-    const opened = await openEmbeddedBus({ file: busFile });
+  async start({ bundle, settles }: BareIngressSetup): Promise<string> {
+    const opened = await openBus(await loadBundle(bundle));
     bus = opened;
     const tenant = parseTenantId('bench');
     if (settles) {

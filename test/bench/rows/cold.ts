@@ -54,7 +54,7 @@ export const cold: Row = {
     const host = new Child<HostProcess>('running-host');
     const bare = new Child<BareWorkerProcess>('bare-worker');
     try {
-      const url = await host.call('start', bundle);
+      const url = await host.call('start', { bundle });
       // Starts the cell host, and this process's HTTP client.
       const firstMs = await post(url, first);
       const warmMs = await post(url, first);
