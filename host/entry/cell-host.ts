@@ -1,11 +1,16 @@
+import { Socket } from 'node:net';
 import { entryUrl } from '../entry.ts';
+import { FrameChannel } from '../sandbox/frame-channel.ts';
 import type { HostMessage } from '../sandbox/protocol.ts';
 import { Supervisor } from '../sandbox/supervisor.ts';
+
+/** The main process is at the other end. */
+const pipe = new Socket({ fd: 3 });
 
 /** Entry of a cell host: a child process that was started without files, network, environment or children. */
 const supervisor = new Supervisor({
   cellEntry: entryUrl('cell'),
-  send: (batch) => process.send?.(batch),
+  send: (batch) => channel.send(batch),
   residentBytes: process.memoryUsage.rss,
   abandon: (reason) => {
     process.stderr.write(`${reason}\n`);
@@ -13,6 +18,11 @@ const supervisor = new Supervisor({
     process.kill(process.pid, 'SIGKILL');
   },
 });
-process.on('message', (batch: HostMessage[]) => supervisor.receive(batch));
+const channel = new FrameChannel(pipe, {
+  onMessage: (batch) => supervisor.receive(batch as HostMessage[]),
+  onFault: (fault) => {
+    throw fault;
+  },
+});
 // The main process is gone: nobody is left to work for.
-process.on('disconnect', () => process.exit(0));
+pipe.once('close', () => process.exit(0));

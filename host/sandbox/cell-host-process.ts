@@ -1,6 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { Duplex } from 'node:stream';
 import { entryUrl } from '../entry.ts';
-import { LOCKED_DOWN } from './lockdown.ts';
+import { FrameChannel } from './frame-channel.ts';
+import { startLockedDown } from './lockdown.ts';
 import { isBatch } from './message-shape.ts';
 import { ModuleUses } from './module-uses.ts';
 import { CellOutbox, Outbox } from './outbox.ts';
@@ -18,10 +20,10 @@ export interface CellHostListener {
   onLost(host: CellHostProcess, detail: string): void;
 }
 
-/** Starts the process of a cell host, with a channel that carries structured clones. */
+/** Starts the process of a cell host; its file descriptor 3 is the pipe that carries the messages. */
 export type StartCellHost = () => ChildProcess;
 
-const startCellHost: StartCellHost = () => fork(entryUrl('cell-host'), [], LOCKED_DOWN);
+const startCellHost: StartCellHost = () => startLockedDown(entryUrl('cell-host'));
 
 /**
  * A child process that holds cells. It starts with an empty environment and under Node's permission model: it reads the
@@ -42,27 +44,24 @@ export class CellHostProcess {
   constructor(listener: CellHostListener, start: StartCellHost = startCellHost) {
     const child = start();
     this.#child = child;
-    // Node's own messages on this channel pass handles, of which there are none here: a forged one would throw.
-    child.removeAllListeners('internalMessage');
-    const send = (batch: HostMessage[]): void => {
-      // A failed send means that the process is ending; its exit tells the rest.
-      if (child.connected) child.send(batch, () => undefined);
-    };
+    const channel = new FrameChannel(pipeOf(child), {
+      onMessage: (batch) => {
+        if (this.#wasEnded) return;
+        if (!isBatch(batch)) {
+          this.#endForNonsense();
+          return;
+        }
+        this.#silentLooks = 0;
+        listener.onBatch(this, batch);
+      },
+      onFault: () => this.#endForNonsense(),
+    });
+    const send = (batch: HostMessage[]): void => channel.send(batch);
     this.#controls = new Outbox(send);
     this.#cells = new CellOutbox((groups) => {
       // Opens and modules go before what is for the cells that they open.
       this.#controls.flush();
       send(groups.map(({ cell, messages }) => ({ kind: 'cell', cell, messages })));
-    });
-    child.on('message', (batch: unknown) => {
-      if (this.#wasEnded) return;
-      if (!isBatch(batch)) {
-        this.#stderr = 'It sent what is no message of a cell host.';
-        this.kill();
-        return;
-      }
-      this.#silentLooks = 0;
-      listener.onBatch(this, batch);
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-MAX_STDERR_CHARACTERS);
@@ -118,4 +117,15 @@ export class CellHostProcess {
     this.kill();
     await this.#exited;
   }
+
+  #endForNonsense(): void {
+    this.#stderr = 'It sent what is no message of a cell host.';
+    this.kill();
+  }
+}
+
+function pipeOf(child: ChildProcess): Duplex {
+  const pipe = child.stdio[3];
+  if (pipe instanceof Duplex) return pipe;
+  throw new Error('A cell host was started without its pipe.');
 }

@@ -1,5 +1,6 @@
-import type { ForkOptions } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
+import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { hostFolder } from '../entry.ts';
 import { GtpackError } from '../errors.ts';
@@ -61,14 +62,19 @@ function nodeModulesOf(library: string): string {
  * child processes, native addons and inspector. Its workers inherit all of that, but for one thing: Node lets a worker read
  * the working directory whatever the flags say (seen with 26.10), so that is the host's own code, and a cell drops the
  * permission to read before any guest runs.
+ *
+ * Its messages cross a pipe, file descriptor 3, in frames of our own: see `frame-channel.ts`.
+ * @param entry path or file URL of what it runs
+ * @param flags more of Node's
  */
-export const LOCKED_DOWN = {
-  cwd: hostFolder,
-  execArgv: cellHostFlags(),
-  env: {},
-  serialization: 'advanced',
-  stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-} satisfies ForkOptions;
+export function startLockedDown(entry: string | URL, flags: readonly string[] = []): ChildProcess {
+  const file = entry instanceof URL ? fileURLToPath(entry) : entry;
+  return spawn(execPath, [...cellHostFlags(), ...flags, file], {
+    cwd: hostFolder,
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+}
 
 /** How the process that compiles modules to see what that takes is started: it reads nothing but the host's own code. */
 export function lockedDownCompiler() {

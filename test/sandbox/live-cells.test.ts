@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process';
+import type { Duplex } from 'node:stream';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { entryUrl } from '../../host/entry.ts';
 import { parseTenantId, type TenantId } from '../../host/event/names.ts';
 import { CellHostProcess } from '../../host/sandbox/cell-host-process.ts';
-import { LOCKED_DOWN } from '../../host/sandbox/lockdown.ts';
+import { FrameReader } from '../../host/sandbox/frame-channel.ts';
+import { startLockedDown } from '../../host/sandbox/lockdown.ts';
 import type { CellReport, EffectAnswer, HostMessage, Job } from '../../host/sandbox/protocol.ts';
 import type { Sandbox } from '../../host/sandbox/sandbox.ts';
 import {
@@ -156,14 +157,17 @@ describe('the modules of a cell host', () => {
   test('are sent to it once, under their digest, for all tenants that use them', async () => {
     const sent: string[] = [];
     const startCellHost = () => {
-      const child = fork(entryUrl('cell-host'), [], LOCKED_DOWN);
-      const send = child.send.bind(child);
-      return Object.assign(child, {
-        send: (batch: HostMessage[], done: () => void) => {
+      const child = startLockedDown(entryUrl('cell-host'));
+      const pipe = child.stdio[3] as Duplex;
+      const write = pipe.write.bind(pipe) as (chunk: Buffer) => boolean;
+      const reader = new FrameReader();
+      pipe.write = (chunk: Buffer) => {
+        for (const batch of reader.take(chunk) as HostMessage[][]) {
           for (const message of batch) if (message.kind === 'module') sent.push(message.digest);
-          return send(batch, done);
-        },
-      });
+        }
+        return write(chunk);
+      };
+      return child;
     };
     const sandbox = start({ startCellHost, maxLiveCells: 3 }, [alpha, beta, gamma, delta], []);
     for (const tenant of [alpha, beta, gamma, delta]) expect(await count(sandbox, tenant)).toBe(1);

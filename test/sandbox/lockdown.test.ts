@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { LOCKED_DOWN } from '../../host/sandbox/lockdown.ts';
+import { FrameChannel } from '../../host/sandbox/frame-channel.ts';
+import { startLockedDown } from '../../host/sandbox/lockdown.ts';
 
 type Report = Record<string, string>;
 
@@ -12,11 +13,11 @@ async function tryToEscape(
   mode: 'inherited' | 'dropped',
 ): Promise<{ readonly fromMain: Report; readonly fromWorker: Report }> {
   const script = fileURLToPath(new URL('./fixture/escape.ts', import.meta.url));
-  const child = fork(script, [mode], {
-    ...LOCKED_DOWN,
-    execArgv: [...LOCKED_DOWN.execArgv, `--allow-fs-read=${script}`],
-  });
-  const [report] = (await once(child, 'message')) as [{ fromMain: Report; fromWorker: Report }];
+  const child = startLockedDown(script, [`--allow-fs-read=${script}`]);
+  const pipe = child.stdio[3] as Duplex;
+  const told = Promise.withResolvers<unknown>();
+  new FrameChannel(pipe, { onMessage: told.resolve, onFault: told.reject }).send(mode);
+  const report = (await told.promise) as { fromMain: Report; fromWorker: Report };
   child.kill('SIGKILL');
   await once(child, 'exit');
   return report;
