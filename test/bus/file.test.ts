@@ -126,6 +126,34 @@ test('a page damaged under a running bus stops it with the reason; nothing more 
   await bus.close();
 });
 
+test('a bus that has stopped while events wait leaves its process free to say so', async () => {
+  const file = join(temporaryFolder(), 'bus.db');
+  const first = await openEmbeddedBus({ file });
+  await first.publish(
+    ACME,
+    messages(200).map(({ id }) => message(id, JSON.stringify({ text: 'x'.repeat(1000) }))),
+  );
+  await first.close();
+  const pages = statSync(file).size / 4096;
+  const descriptor = openSync(file, 'r+');
+  // What the first deliveries need stays whole.
+  for (let page = Math.floor(pages / 2); page < pages; page += 1)
+    writeSync(descriptor, new Uint8Array(4096).fill(0xff), 0, 4096, page * 4096);
+  closeSync(descriptor);
+  const bus = await openEmbeddedBus({ file });
+  const consumer = await bus.consume(ACME, {
+    maxInFlight: 10,
+    onDeliveries: (deliveries) => {
+      for (const delivery of deliveries)
+        consumer.settle({ kind: 'ack', delivery, runs: [] }).catch(() => undefined);
+    },
+  });
+  await expect
+    .poll(() => bus.publish(ACME, [message('more')]).then(String, ({ message: text }) => text))
+    .toMatch(/^The bus has stopped: /);
+  await bus.close();
+});
+
 test.each([
   ['a folder in its place', (folder: string) => mkdirSync(join(folder, 'bus.db'))],
   ['a file where its folder should be', (folder: string) => writeFileSync(join(folder, 'state'), '')],

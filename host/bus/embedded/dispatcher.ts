@@ -109,7 +109,8 @@ export class Dispatcher {
         if (answer.ok) queue.pulled(asker, pull, answer.result);
         else queue.pullFailed(this.#scheduler.now() + PULL_RETRY_MS);
         this.#watch(queue);
-        this.#wake(queue);
+        // The alarm makes a failed pull again: a store that has stopped refuses at once, and would be asked for ever.
+        if (answer.ok) this.#wake(queue);
       });
     }
   }

@@ -167,7 +167,7 @@ export class TenantQueue {
     this.#pulling = false;
     // Strict order has no other alarm.
     this.#heldBack = true;
-    this.nextDue = Math.min(this.nextDue, retryAt);
+    this.nextDue = retryAt;
   }
 
   /**
