@@ -184,12 +184,13 @@ async function assemble(
   opened.defer(async () => {
     await dispatcher.stop(0);
   });
-  for (const { id, flows, limits } of tenants) {
-    await dispatcher.open(id, flows, Math.min(limits.maxInFlight, limits.maxQueuedCalls));
+  for (const { id, flows, limits, ordered } of tenants) {
+    const maxInFlight = Math.min(limits.maxInFlight, limits.maxQueuedCalls);
+    await dispatcher.open(id, flows, { maxInFlight, ordered });
   }
 
   const ticking = new Ticking({
-    bus,
+    store: bus.schedules,
     cells,
     clock: systemClock,
     providerOf: (tenant, schedule) =>

@@ -25,6 +25,8 @@ const DEFAULT_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 8
 const DEFAULT_OPERATOR_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 9464 });
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
+const DEFAULT_BUS_MAX_BYTES = 64 * 1024 ** 3;
+const DEFAULT_DRAIN_GRACE_MS = 10_000;
 
 /** A key of the full form that this version must not read as if it kept its promise. */
 function notYet(what: string) {
@@ -78,6 +80,7 @@ const tenantFile = mapping({
   secrets: secretsShape.optional(),
   limits: mapping(limitsShape).optional(),
   isolation: isolation.optional(),
+  ordered: z.boolean({ error: (issue) => fault('true or false', issue.input) }).optional(),
 });
 
 const busFile = mapping({
@@ -85,6 +88,10 @@ const busFile = mapping({
     value === 'embedded' ? value : undefined,
   ),
   file: path('the path of the database').optional().default(DEFAULT_BUS_FILE),
+  retention: duration(1000, 3650 * 86_400_000).optional(),
+  max_bytes: size(16 * 1024 ** 2, 16 * 1024 ** 4)
+    .optional()
+    .default(DEFAULT_BUS_MAX_BYTES),
 });
 
 const httpFile = mapping({
@@ -109,7 +116,9 @@ const operatorFile = mapping({
 
 export const bundleFile = mapping({
   env: envName.optional().default('dev' as EnvName),
-  bus: busFile.optional().default({ kind: 'embedded', file: DEFAULT_BUS_FILE }),
+  bus: busFile
+    .optional()
+    .default({ kind: 'embedded', file: DEFAULT_BUS_FILE, max_bytes: DEFAULT_BUS_MAX_BYTES }),
   http: httpFile.optional().default({
     listen: DEFAULT_LISTEN,
     max_body: DEFAULT_LIMITS.maxBodyBytes,

@@ -43,6 +43,10 @@ export type BusOptions = {
   readonly kind: 'embedded';
   /** Absolute path of the database file. */
   readonly file: string;
+  /** How long settled events and finished runs are kept, in ms; not under the dedupe window. */
+  readonly retentionMs: number;
+  /** Bound on the file. */
+  readonly maxBytes: number;
 };
 
 export interface TenantBundle {
@@ -57,6 +61,8 @@ export interface TenantBundle {
   readonly limits: Limits;
   /** `process`: its cell host holds no other tenant. One provider that asks for it is enough. */
   readonly isolation: 'shared' | 'process';
+  /** Its events are processed one after another, in strict order. */
+  readonly ordered: boolean;
 }
 
 export interface ProviderBinding {

@@ -8,8 +8,9 @@ import { type SecretUse, secretUses, signatureSecretUses } from '../grant/secret
 import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import { parseSignatures } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
+import { formatDuration } from '../written/duration.ts';
 import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
-import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
+import type { Bundle, BusOptions, ProviderBinding, TenantBundle } from './bundle.ts';
 import { type BundleFile, bundleFile, type ProviderFile, type TenantFile } from './bundle-file.ts';
 import { flowPaths, isFile } from './flow-paths.ts';
 import { limitsOf } from './limits-shape.ts';
@@ -60,6 +61,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
     tenants.push(await resolveTenant(id, tenant, prefix, place));
   }
   const trust = await resolveTrust(written.trust, place);
+  const bus = busOf(written, place);
   throwProblems(place.problems);
   if (tenants.every((tenant) => tenant.providers.length === 0 && tenant.flows.length === 0)) {
     throw new GtpackError('bundle_invalid', 'The bundle has no provider and no flow.', {
@@ -77,7 +79,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
       responseTimeoutMs: written.http.response_timeout,
       publicUrl,
     },
-    bus: { kind: 'embedded', file: resolve(dir, written.bus.file) },
+    bus,
     operator: written.operator?.listen ?? null,
     audit: {
       file: resolve(dir, written.audit.file),
@@ -89,6 +91,21 @@ export async function loadBundle(path: string, environment?: Environment): Promi
     tenants,
     warnings: place.warnings,
   });
+}
+
+function busOf(
+  { bus, dedupe_window: windowMs }: BundleFile,
+  { dir, yaml, problems }: BundlePlace,
+): BusOptions {
+  const { file, retention: retentionMs = windowMs, max_bytes: maxBytes } = bus;
+  if (retentionMs < windowMs) {
+    const message = `What is kept for ${formatDuration(retentionMs)} cannot tell duplicates for ${formatDuration(windowMs)} (dedupe_window).`;
+    problems.push({
+      ...problemAt(yaml, ['bus', 'retention'], 'bundle_invalid', message),
+      cure: 'Keep it at least as long, or shorten dedupe_window.',
+    });
+  }
+  return { kind: 'embedded', file: resolve(dir, file), retentionMs, maxBytes };
 }
 
 interface BundlePlace {
@@ -200,6 +217,7 @@ async function resolveTenant(
     secrets,
     limits: limitsOf(tenant.limits),
     isolation: isolationOf(tenant),
+    ordered: tenant.ordered ?? false,
   };
 }
 

@@ -4,5 +4,10 @@ import { openEmbeddedBus } from '../bus/embedded/embedded.ts';
 
 /** Opens the bus that a bundle names. @throws GtpackError as that bus does */
 export function openBus({ bus, dedupeWindowMs }: Bundle): Promise<DurableBus> {
-  return openEmbeddedBus({ file: bus.file, dedupeWindowMs });
+  return openEmbeddedBus({
+    file: bus.file,
+    dedupeWindowMs,
+    retentionMs: bus.retentionMs,
+    maxFileBytes: bus.maxBytes,
+  });
 }

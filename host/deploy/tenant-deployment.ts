@@ -16,6 +16,8 @@ import { type DeployedSource, loadFlows, packFlows, readFlowFile } from './tenan
 export interface TenantDeployment {
   readonly id: TenantId;
   readonly limits: Limits;
+  /** Its events are processed in strict order. */
+  readonly ordered: boolean;
   readonly providers: readonly ProviderCode[];
   readonly flows: readonly Flow[];
   readonly timers: readonly TimerTrigger[];
@@ -69,6 +71,7 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
   return {
     id: tenant.id,
     limits: tenant.limits,
+    ordered: tenant.ordered,
     providers,
     flows,
     timers: timersOf(flows, providers),

@@ -45,13 +45,17 @@ export class Dispatcher {
     this.#alerts = new DeadLetterAlerts(options.now);
   }
 
-  /** Begins to consume a tenant's events, so many of them at a time. */
-  async open(tenant: TenantId, flows: readonly Flow[], maxInFlight: number): Promise<void> {
+  /** Begins to consume a tenant's events, so many of them at a time, or in strict order. */
+  async open(
+    tenant: TenantId,
+    flows: readonly Flow[],
+    consume: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>,
+  ): Promise<void> {
     if (this.#tenants.has(tenant)) throw new Error(`The tenant ${tenant} is open already.`);
     const dispatch = new TenantDispatch(tenant, flows, this.#options, this.#alerts);
     this.#tenants.set(tenant, dispatch);
     try {
-      await dispatch.start(maxInFlight);
+      await dispatch.start(consume);
     } catch (error) {
       this.#tenants.delete(tenant);
       throw error;
@@ -115,9 +119,9 @@ class TenantDispatch {
     this.#matcher = new FlowMatcher(flows);
   }
 
-  async start(maxInFlight: number): Promise<void> {
+  async start(options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>): Promise<void> {
     const consumer = await this.#options.bus.consume(this.#tenant, {
-      maxInFlight,
+      ...options,
       onDeliveries: (deliveries) => this.#take(deliveries),
     });
     this.#consumer.resolve(consumer);

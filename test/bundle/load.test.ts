@@ -53,7 +53,12 @@ describe('a bundle', () => {
         responseTimeoutMs: 10_000,
         publicUrl: null,
       },
-      bus: { kind: 'embedded', file: join(dir, '.gtpack/bus.sqlite') },
+      bus: {
+        kind: 'embedded',
+        file: join(dir, '.gtpack/bus.sqlite'),
+        retentionMs: 86_400_000,
+        maxBytes: 64 * 1024 ** 3,
+      },
       operator: null,
       audit: { file: join(dir, '.gtpack/audit/audit.jsonl'), maxFileBytes: 67_108_864, keep: 10 },
       dedupeWindowMs: 86_400_000,
@@ -88,6 +93,7 @@ describe('a bundle', () => {
           secrets: new Map(),
           limits: DEFAULT_LIMITS,
           isolation: 'shared',
+          ordered: false,
         },
       ],
       warnings: [],
@@ -99,7 +105,7 @@ describe('a bundle', () => {
     const { fingerprint } = await writeKeyPair(join(dir, 'keys', 'acme'));
     const bundle = await load(`
 env: prod
-bus: { kind: embedded, file: /var/lib/gtpack/bus.sqlite }
+bus: { kind: embedded, file: /var/lib/gtpack/bus.sqlite, retention: 30d, max_bytes: 1GiB }
 http: { listen: "[::1]:0", max_body: 2MiB, response_timeout: 3s }
 dedupe_window: 7d
 audit: { file: /var/log/gtpack/audit.jsonl, max_file: 1MiB, keep: 2 }
@@ -130,7 +136,12 @@ tenants:
     expect(bundle).toMatchObject({
       env: 'prod',
       http: { host: '::1', port: 0, maxBodyBytes: 2_097_152, responseTimeoutMs: 3000 },
-      bus: { kind: 'embedded', file: '/var/lib/gtpack/bus.sqlite' },
+      bus: {
+        kind: 'embedded',
+        file: '/var/lib/gtpack/bus.sqlite',
+        retentionMs: 30 * 86_400_000,
+        maxBytes: 1024 ** 3,
+      },
       audit: { file: '/var/log/gtpack/audit.jsonl', maxFileBytes: 1_048_576, keep: 2 },
       dedupeWindowMs: 604_800_000,
       trust: new Set(['ab'.repeat(32), fingerprint]),
@@ -175,6 +186,7 @@ tenants:
       secrets: new Map(),
       limits: DEFAULT_LIMITS,
       isolation: 'shared',
+      ordered: false,
     });
   });
 
@@ -241,6 +253,26 @@ tenants:
       'process',
       'shared',
     ]);
+  });
+
+  test('strict order is what a tenant asks for', async () => {
+    const bundle = await load(`tenants:
+  one: { ordered: true, providers: { p: { pack: a.gtpack } } }
+  other: { providers: { p: { pack: a.gtpack } } }`);
+    expect(bundle.tenants.map(({ ordered }) => ordered)).toEqual([true, false]);
+  });
+
+  test('nothing is kept for less than its id is remembered', async () => {
+    const error: unknown = await load(`bus: { kind: embedded, retention: 1h }
+providers: { p: { pack: a.gtpack } }`).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'bundle_invalid',
+      problems: [{ line: 1, message: expect.stringContaining('kept for 1h') }],
+    });
+    const bundle = await load(`bus: { kind: embedded, retention: 1h }
+dedupe_window: 1h
+providers: { p: { pack: a.gtpack } }`);
+    expect(bundle.bus).toMatchObject({ retentionMs: 3_600_000 });
   });
 
   test('may repeat itself with an alias', async () => {

@@ -66,7 +66,7 @@ const bundleOf = (folder: string): Bundle => ({
   dir: folder,
   env: parseEnvName('dev'),
   http: { host: '127.0.0.1', port: 8080, maxBodyBytes: 1, responseTimeoutMs: 1, publicUrl: null },
-  bus: { kind: 'embedded', file: 'x' },
+  bus: { kind: 'embedded', file: 'x', retentionMs: 1, maxBytes: 1 },
   operator: null,
   audit: { file: 'x', maxFileBytes: 1, keep: 2 },
   dedupeWindowMs: 1,

@@ -158,7 +158,7 @@ async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
     now: () => 1_700_000_000_000,
     onSettleError: (_, error) => errors.push(error),
   });
-  await dispatcher.open(tenant, flows, 256);
+  await dispatcher.open(tenant, flows, { maxInFlight: 256 });
   return { bus, cells, dispatcher, errors };
 }
 
@@ -473,5 +473,5 @@ describe('B7: stopping', () => {
 
 test('a tenant is opened once', async () => {
   const { dispatcher } = await open();
-  await expect(dispatcher.open(tenant, [], 256)).rejects.toThrow('open already');
+  await expect(dispatcher.open(tenant, [], { maxInFlight: 256 })).rejects.toThrow('open already');
 });

@@ -1,4 +1,11 @@
-import type { Bus, Consumer, Delivery, EventMessage, RunRecord } from '../../../host/bus/bus.ts';
+import type {
+  Bus,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  EventMessage,
+  RunRecord,
+} from '../../../host/bus/bus.ts';
 import { type EventType, parseEventType, parseTenantId, type TenantId } from '../../../host/event/names.ts';
 
 export const ACME: TenantId = parseTenantId('acme');
@@ -36,13 +43,21 @@ export class Collector {
   /** Called with each delivery, after it was kept. */
   onDelivery: (delivery: Delivery) => void = () => undefined;
 
-  static async start(bus: Bus, tenant: TenantId, maxInFlight = 100): Promise<Collector> {
+  static async start(bus: Pick<Bus, 'consume'>, tenant: TenantId, maxInFlight = 100): Promise<Collector> {
     const collector = new Collector();
-    collector.#consumer = await bus.consume(tenant, {
-      maxInFlight,
-      onDeliveries: (deliveries) => collector.#keep(deliveries),
-    });
+    await collector.consume(bus, tenant, { maxInFlight });
     return collector;
+  }
+
+  async consume(
+    bus: Pick<Bus, 'consume'>,
+    tenant: TenantId,
+    options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>,
+  ): Promise<void> {
+    this.#consumer = await bus.consume(tenant, {
+      ...options,
+      onDeliveries: (deliveries) => this.#keep(deliveries),
+    });
   }
 
   get ids(): string[] {

@@ -182,6 +182,86 @@ export function busConformance(name: string, start: () => Promise<BusHarness>): 
         expect(collector.ids).toEqual(sent.map(({ id }) => id));
       });
 
+      describe('in strict order', () => {
+        const ordered = async (): Promise<Collector> => {
+          const collector = new Collector();
+          await collector.consume(bus, ACME, { maxInFlight: 100, ordered: true });
+          return collector;
+        };
+
+        test('one event is in flight at a time, however many wait', async () => {
+          await bus.publish(ACME, messages(20));
+          const collector = await ordered();
+          for (let n = 1; n <= 20; n += 1) {
+            await collector.until(n);
+            await settled(bus);
+            expect(collector.ids).toHaveLength(n);
+            if (n === 10) await bus.publish(ACME, messages(5, 'later-'));
+            await collector.ack(collector.at(n - 1));
+          }
+          await collector.until(21);
+          expect(collector.ids).toEqual([...messages(20).map(({ id }) => id), 'later-0']);
+        });
+
+        test('an event that was put off holds back those behind it, also those that come later', async () => {
+          await bus.publish(ACME, messages(3));
+          const collector = await ordered();
+          await collector.until(1);
+          await collector.nak(collector.at(0), 5000);
+          await bus.publish(ACME, messages(2, 'later-'));
+          await settled(bus);
+          expect(collector.ids).toEqual(['event-0']);
+          harness.advance(5000);
+          await collector.until(2);
+          await collector.nak(collector.at(1), 5000);
+          await settled(bus);
+          harness.advance(5000);
+          for (let n = 3; n <= 7; n += 1) {
+            await collector.until(n);
+            await collector.ack(collector.at(n - 1));
+          }
+          expect(collector.ids).toEqual([
+            'event-0',
+            'event-0',
+            'event-0',
+            'event-1',
+            'event-2',
+            'later-0',
+            'later-1',
+          ]);
+          expect(collector.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 1, 1, 1, 1]);
+        });
+
+        test('the one that was put off comes first after a restart, too', async () => {
+          await bus.publish(ACME, messages(3));
+          const before = await ordered();
+          await before.until(1);
+          await before.ack(before.at(0));
+          await before.until(2);
+          await before.nak(before.at(1), 5000);
+          await reopen();
+          const after = await ordered();
+          await settled(bus);
+          expect(after.ids).toEqual([]);
+          harness.advance(5000);
+          await after.until(1);
+          await after.ack(after.at(0));
+          await after.until(2);
+          expect(after.ids).toEqual(['event-1', 'event-2']);
+        });
+
+        test('another tenant is not held back', async () => {
+          await bus.publish(ACME, messages(2));
+          await bus.publish(GLOBEX, messages(2));
+          const collector = await ordered();
+          await collector.until(1);
+          await collector.nak(collector.at(0), 60_000);
+          const theirs = await Collector.start(bus, GLOBEX);
+          await theirs.until(2);
+          expect(collector.ids).toEqual(['event-0']);
+        });
+      });
+
       test('order holds where a backlog from before meets new events', async () => {
         await bus.publish(ACME, messages(50, 'old-'));
         const collector = await Collector.start(bus, ACME, 3);
