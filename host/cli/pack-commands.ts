@@ -103,12 +103,15 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
     .option('--component <ID>', 'which of its providers, where it has several')
     .option(
       '--grant <GRANT...>',
-      'what it may reach: http=HOST (* for any), bus=TYPE, timers=TYPE, state, secrets=NAME',
+      'what it may reach: http=HOST (* for any), bus=TYPE, timers=TYPE, state, secrets=NAME; sendgrid and twilio as YAML',
     )
     .option('--secret <NAME=VALUE...>', 'a secret that it may read')
     .option('--state <FILE>', 'a JSON file with what is in its store; written after the call')
     .option('--config <JSON>', 'what its config is', 'null')
-    .option('--stub-http', 'answer every granted request with 200 and {"ok":true}')
+    .option(
+      '--stub-http',
+      'answer every granted request with 200 and {"ok":true}, email and messages as their vendors do',
+    )
     .option('--json', 'one JSON document')
     .action((file: string, operation: string, name: string | undefined, given: CallArguments) => {
       const {
@@ -152,7 +155,10 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
     .option('--bundle <BUNDLE>', 'folder or file; default: this folder, else bundles/demo')
     .option('--tenant <TENANT>', 'the tenant that it is installed for', 'default')
     .option('--provider <ID>', 'what the bundle calls the provider; default: what the pack calls it')
-    .option('--grant <GRANT...>', 'what it may reach: http=HOST, bus=TYPE, timers=TYPE, state, secrets=NAME')
+    .option(
+      '--grant <GRANT...>',
+      'what it may reach: http=HOST, bus=TYPE, timers=TYPE, state, secrets=NAME; sendgrid and twilio as YAML',
+    )
     .option('--trust-signer', "add the signer to the bundle's trust")
     .option('--allow-unsigned', 'let it run whoever signed it, or nobody')
     .option('--yes', 'ask nothing')

@@ -31,7 +31,7 @@ const lockText = () => readFile(join(bundleDir, 'gtpack.lock'), 'utf8');
 /** The sample in another version, asking for other things. */
 async function sampleOf(
   version: string,
-  imports: readonly ['http' | 'state' | 'bus', string][],
+  imports: readonly ['http' | 'state' | 'bus' | 'sendgrid' | 'twilio', string][],
 ): Promise<Uint8Array> {
   const files = sampleFiles();
   const requests = imports.map(([capability]) => ({ capability, reason: `uses ${capability}` }));
@@ -122,6 +122,87 @@ describe('asking', () => {
     const yes = await install([], lines('api.example.com, b.example', 'y'));
     expect([yes.status, yes.err]).toEqual([0, expect.stringContaining('Grant http: which hosts?')]);
     expect(await bundleText()).toContain('http: { hosts: [ api.example.com, b.example ] }');
+  });
+});
+
+describe('a pack that sends email or messages', () => {
+  const ACCOUNT = `AC${'0'.repeat(32)}`;
+  const lines = (...answers: string[]) => ({
+    asks: true,
+    stdin: answers.map((answer) => Buffer.from(`${answer}\n`)),
+  });
+  const offer = async (...imports: ['sendgrid' | 'twilio', string][]) =>
+    writeFile(join(dir, 'shop.gtpack'), await sampleOf('1.0.0', imports));
+
+  test('is asked about: senders, recipients, key, rate, place; and what is granted is shown before it is agreed', async () => {
+    await offer(['sendgrid', 'send']);
+    const answers = [
+      'orders@example.com, *@news.example.com',
+      '*',
+      '',
+      '10/min',
+      'https://api.eu.sendgrid.com',
+      'y',
+    ];
+    const { status, err } = await install([], lines(...answers));
+    expect([status, err]).toEqual([0, expect.stringContaining('Grant sendgrid: from which senders?')]);
+    expect(err).toContain(
+      'grants sendgrid: email from orders@example.com, *@news.example.com to *; at most 10/min recipients; with the key SENDGRID_KEY; at https://api.eu.sendgrid.com',
+    );
+    expect(err).toContain('The bundle reads SENDGRID_KEY from the environment now (secrets); set it where');
+    expect(await bundleText()).toContain(
+      'sendgrid: { from: [ orders@example.com, "*@news.example.com" ], to: [ "*" ], key: SENDGRID_KEY, rate: 10/min, base_url: https://api.eu.sendgrid.com }',
+    );
+    expect(await bundleText()).toContain('secrets:\n  SENDGRID_KEY: env:SENDGRID_KEY\n');
+    await expect(loadBundle(bundleDir, { SENDGRID_KEY: 'x' })).resolves.toMatchObject({ warnings: [] });
+  });
+
+  test('is asked about numbers and countries, and a secret that the bundle has stays where it comes from', async () => {
+    await offer(['twilio', 'send']);
+    await writeFile(
+      join(bundleDir, 'bundle.yaml'),
+      'providers:\n  old: { pack: gone.gtpack, enabled: false }\nsecrets:\n  TWILIO_TOKEN: file:token.txt # ours\n',
+    );
+    const { status, err } = await install([], lines('+15005550006', '+41 +44', ACCOUNT, '', '', '', '', 'y'));
+    expect([status, err]).toEqual([0, expect.stringContaining('  to which countries?')]);
+    expect(err).toContain(
+      `grants twilio: messages from +15005550006 to +41, +44; at most 60/min; by the account ${ACCOUNT} with the key TWILIO_TOKEN; at https://api.twilio.com`,
+    );
+    expect(await bundleText()).toContain('TWILIO_TOKEN: file:token.txt # ours');
+    expect(err).not.toContain('from the environment');
+  });
+
+  test('is denied where nobody says who sends, and refused as its code needs it', async () => {
+    await offer(['sendgrid', 'send']);
+    const { status, err } = await install([], lines('', 'y'));
+    expect(status).toBe(1);
+    expect(err).toContain('sendgrid: { key: SENDGRID_KEY, from: ["orders@example.com"]');
+  });
+
+  test.each([
+    [
+      'from what is no address',
+      'sendgrid={ key: K, from: [shop], to: ["*"] }',
+      'sendgrid.from.0: an address such as',
+    ],
+    ['in words', 'sendgrid=orders@example.com', 'a capability with what it may reach was expected'],
+    ['without an account', 'twilio={ from: ["+15005550006"], to: ["+41"], auth_token: T }', 'twilio.account'],
+  ])('is not granted %s', async (_title, grant, message) => {
+    await offer(['sendgrid', 'send'], ['twilio', 'send']);
+    const { status, err } = await install(['--yes', '--grant', grant]);
+    expect([status, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+
+  test('shows at an upgrade what it is granted already', async () => {
+    await offer(['sendgrid', 'send']);
+    const grant = 'sendgrid={ key: K, from: [a@example.com], to: ["*"], sandbox_only: true }';
+    await install(['--yes', '--grant', grant]);
+    await writeFile(join(dir, 'shop.gtpack'), await sampleOf('2.0.0', [['sendgrid', 'send']]));
+    const { status, err } = await install(['--yes']);
+    expect(status).toBe(0);
+    expect(err).toContain(
+      'is granted email from a@example.com to *; at most 100/min recipients; checked by SendGrid and not sent; with the key K; at https://api.sendgrid.com',
+    );
   });
 });
 

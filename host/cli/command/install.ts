@@ -3,16 +3,13 @@ import type { PluginImport } from '../../contract.ts';
 import type { InstalledProvider } from '../../deploy/install/install.ts';
 import type { InstallPlan, ProviderPlan, RequestPlan } from '../../deploy/install/plan.ts';
 import { isOlder } from '../../deploy/install/version-order.ts';
-import {
-  grantOf,
-  parseGrantOptions,
-  splitWords,
-  type WrittenGrant,
-} from '../../deploy/install/written-grant.ts';
+import { grantsMeant, parseGrantOptions, type WrittenGrant } from '../../deploy/install/written-grant.ts';
 import { GtpackError } from '../../errors.ts';
+import { vendorReach } from '../../grant/vendor-reach.ts';
 import { chooseBundle } from '../bundle-choice.ts';
+import { askGrant } from '../grant-questions.ts';
 import { note, plain, print, printJson, shownPath } from '../output.ts';
-import { isYes, Questions } from '../question.ts';
+import { Questions } from '../question.ts';
 import type { Rooms } from '../rooms.ts';
 import type { CliWorld } from '../world.ts';
 
@@ -56,7 +53,10 @@ export async function installPack(
   const missing = plan.providers
     .flatMap(openRequests)
     .filter(({ capability }) => given.every((grant) => grant.capability !== capability));
-  if (options.yes && missing.length > 0) await note(world, plain(missingLine(missing)));
+  if (options.yes) {
+    if (missing.length > 0) await note(world, plain(missingLine(missing)));
+    await note(world, ...reachLines(given).map(plain));
+  }
   const decision = options.yes
     ? { grants: given, trustSigner: options.trustSigner, agreed: true }
     : await decide(world, plan, given, options);
@@ -73,6 +73,15 @@ export async function installPack(
   const installed = await rooms.install(plan, { ...decision, allowUnsigned: options.allowUnsigned });
   if (options.json) await printJson(world, installedJson(plan, installed));
   else await print(world, ...installedLines(world, plan, installed).map(plain));
+  const declared = [...new Set(installed.flatMap(({ secrets }) => secrets))];
+  if (declared.length > 0) {
+    await note(
+      world,
+      plain(
+        `The bundle reads ${declared.join(', ')} from the environment now (secrets); set ${declared.length === 1 ? 'it' : 'them'} where the host is started.`,
+      ),
+    );
+  }
   await note(
     world,
     plain(`It runs from the next start on: gtpack up ${shownPath(world, dirname(plan.bundle.file))}`),
@@ -113,11 +122,12 @@ async function decide(
   const grants = new Map(given.map((grant) => [grant.capability, grant]));
   for (const { capability } of plan.providers.flatMap(openRequests)) {
     if (grants.has(capability)) continue;
-    const words = splitWords(await questions.ask(GRANT_QUESTIONS[capability] ?? `Grant ${capability}?`));
-    const value = answerOf(capability, words);
+    const value = await askGrant(questions, capability);
     if (value !== undefined) grants.set(capability, { capability, value });
   }
-  return { grants: [...grants.values()], trustSigner, agreed: await questions.confirm('Install it?') };
+  const decided = [...grants.values()];
+  await note(world, ...reachLines(decided).map(plain));
+  return { grants: decided, trustSigner, agreed: await questions.confirm('Install it?') };
 }
 
 function missingLine(missing: readonly RequestPlan[]): string {
@@ -132,24 +142,21 @@ const MEANT: Partial<Record<PluginImport, string>> = {
   bus: '=TYPE',
   timers: '=TYPE',
   secrets: '=NAME',
+  sendgrid: "='{ key: SENDGRID_KEY, from: [SENDER], to: [RECIPIENT] }'",
+  twilio: "='{ account: AC…, auth_token: TWILIO_TOKEN, from: [SENDER], to: [+COUNTRY] }'",
 };
+
+/** What is granted of a vendor: by whom, to whom, how many, where. */
+function reachLines(written: readonly WrittenGrant[]): string[] {
+  const grants = grantsMeant(written);
+  return written.flatMap(({ capability }) => {
+    const reach = vendorReach(grants, capability);
+    return reach === undefined ? [] : [`grants ${capability}: ${reach}`];
+  });
+}
 
 function openRequests({ requests }: ProviderPlan): RequestPlan[] {
   return requests.filter(({ isGranted }) => !isGranted);
-}
-
-const GRANT_QUESTIONS: Partial<Record<PluginImport, string>> = {
-  http: 'Grant http: which hosts? Nothing denies it:',
-  bus: 'Grant bus: which event types may it publish? Nothing denies it:',
-  timers: 'Grant timers: which event types may its timers emit? Nothing denies it:',
-  secrets: 'Grant secrets: which names may its own code read? Nothing denies it:',
-  state: 'Grant state: a small store of its own? [y/N]',
-};
-
-function answerOf(capability: PluginImport, words: readonly string[]): WrittenGrant['value'] | undefined {
-  if (words.length === 0) return undefined;
-  if (capability !== 'state') return grantOf(capability, words);
-  return isYes(words.join('')) ? grantOf(capability, []) : undefined;
 }
 
 function trustText({ trust, pack }: InstallPlan): string {
@@ -192,11 +199,12 @@ function providerLines(
     }
     lines.push(...previous.dropped.map((name) => `  asks no more for ${name}`));
   }
-  for (const { capability, reason, isNew, isGranted } of requests) {
+  for (const { capability, reason, isNew, isGranted, reach } of requests) {
     const state = [isNew ? 'new' : '', isGranted ? 'granted' : 'not granted']
       .filter((word) => word !== '')
       .join(', ');
     lines.push(`  asks for ${capability} (${state}): ${reason}`);
+    if (reach !== undefined) lines.push(`    is granted ${reach}`);
   }
   if (requests.length === 0) lines.push('  asks for nothing');
   return lines;

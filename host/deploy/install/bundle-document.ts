@@ -60,6 +60,19 @@ export class BundleDocument {
     }
   }
 
+  /**
+   * Has a secret come from the environment variable of its name, unless the tenant says already where it comes from.
+   * @returns whether it was added
+   */
+  declareSecret(tenant: string, name: string): boolean {
+    const path = [...this.#prefixOf(tenant), 'secrets'];
+    for (let depth = 1; depth <= path.length; depth += 1) this.#own(path.slice(0, depth));
+    if (!isMap(this.#document.getIn(path))) this.#document.setIn(path, this.#document.createNode({}));
+    if (this.#document.hasIn([...path, name])) return false;
+    this.#document.setIn([...path, name], `env:${name}`);
+    return true;
+  }
+
   /** Puts a copy in place of an alias: what it stands for belongs to others, too. */
   #own(path: readonly string[]): void {
     const document = this.#document;

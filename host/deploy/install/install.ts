@@ -3,6 +3,7 @@ import { type Pin, readLock, writeLock } from '../../bundle/lock-file.ts';
 import { trustVerdict } from '../../bundle/trust.ts';
 import { GtpackError, type Problem } from '../../errors.ts';
 import { grantedCapabilities } from '../../grant/grants.ts';
+import { secretUses } from '../../grant/secret-use.ts';
 import { checkCompiles } from '../compile-check.ts';
 import { componentTools } from '../component-tools.ts';
 import { chooseProvider, codeOf, type ProviderCode } from '../provider-code.ts';
@@ -11,7 +12,7 @@ import { InstallTurn } from './install-turn.ts';
 import { storePack } from './pack-store.ts';
 import type { InstallPlan } from './plan.ts';
 import { refuseSideEffects } from './side-effects.ts';
-import type { WrittenGrant } from './written-grant.ts';
+import { grantsMeant, type WrittenGrant } from './written-grant.ts';
 
 /** What an operator decided about a plan. */
 export interface InstallDecision {
@@ -26,6 +27,8 @@ export interface InstalledProvider {
   readonly trust: 'trusted' | 'exempt' | 'unchecked';
   /** Capabilities of which the bundle grants something now. */
   readonly grants: readonly string[];
+  /** Secrets that its grants name and that the bundle had no source of: the environment is that now. */
+  readonly secrets: readonly string[];
 }
 
 /**
@@ -39,6 +42,7 @@ export async function install(plan: InstallPlan, decision: InstallDecision): Pro
   const path = await storePack(bundle.dir, pack.digest, bytes);
   const document = await BundleDocument.open(bundle.file);
   if (decision.trustSigner && pack.signer !== null) document.trust(pack.signer);
+  const declared = new Map<string, string[]>();
   for (const { id, requests } of providers) {
     const asked = new Set<string>(requests.map(({ capability }) => capability));
     const grants = decision.grants.filter(({ capability }) => asked.has(capability));
@@ -49,6 +53,11 @@ export async function install(plan: InstallPlan, decision: InstallDecision): Pro
       allowUnsigned: decision.allowUnsigned,
       grants: Object.fromEntries(grants.map(({ capability, value }) => [capability, value])),
     });
+    const named = new Set(secretUses(grantsMeant(grants)).map(({ name }) => name));
+    declared.set(
+      id,
+      [...named].filter((name) => document.declareSecret(tenant, name)),
+    );
   }
   let linked: readonly LinkedProvider[] = [];
   await document.replace(async (changed) => {
@@ -60,7 +69,12 @@ export async function install(plan: InstallPlan, decision: InstallDecision): Pro
     path: lock.path,
     pins: new Map(lock.pins).set(tenant, new Map([...(lock.pins.get(tenant) ?? []), ...linked.map(pinOf)])),
   });
-  return linked.map(({ id, trust, pin }) => ({ id, trust, grants: pin.grants }));
+  return linked.map(({ id, trust, pin }) => ({
+    id,
+    trust,
+    grants: pin.grants,
+    secrets: declared.get(id) ?? [],
+  }));
 }
 
 interface LinkedProvider {

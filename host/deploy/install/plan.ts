@@ -4,6 +4,7 @@ import { trustVerdict } from '../../bundle/trust.ts';
 import { GtpackError } from '../../errors.ts';
 import { isToken, parseTenantId, type TenantId } from '../../event/names.ts';
 import { grantedCapabilities } from '../../grant/grants.ts';
+import { vendorReach } from '../../grant/vendor-reach.ts';
 import { openAnyPack, readAnyPack } from '../../interop/any-pack.ts';
 import { DEFAULT_LIMITS } from '../../limits.ts';
 import type { CapabilityRequest, Pack, PackProvider } from '../../pack/pack.ts';
@@ -46,6 +47,8 @@ export interface RequestPlan extends CapabilityRequest {
   readonly isNew: boolean;
   /** The bundle grants something of it already. */
   readonly isGranted: boolean;
+  /** What is granted of a vendor already; undefined for other capabilities. */
+  readonly reach: string | undefined;
 }
 
 export interface PreviousPack {
@@ -135,6 +138,7 @@ function planProvider(
       ...request,
       isNew: previous?.requests.has(request.capability) !== true,
       isGranted: granted.includes(request.capability),
+      reach: binding === undefined ? undefined : vendorReach(binding.grants, request.capability),
     }));
   if (previous === null) return { id, provider, requests, previous };
   const asked = new Set<string>(provider.requests.map(({ capability }) => capability));

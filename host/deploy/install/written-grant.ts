@@ -1,7 +1,7 @@
 import { PLUGIN_IMPORTS, type PluginImport } from '../../contract.ts';
 import { GtpackError } from '../../errors.ts';
 import type { Json } from '../../event/json.ts';
-import { grantExample, grantsShape } from '../../grant/grants.ts';
+import { type Grants, grantExample, grantsShape, parseGrants } from '../../grant/grants.ts';
 import { parseYamlShape, readYaml } from '../../yaml.ts';
 
 /** A grant as it is written to the bundle. */
@@ -37,7 +37,7 @@ export function parseGrantOptions(options: readonly string[]): WrittenGrant[] {
     if (capability === undefined || grantExample(capability) === undefined) throw unknown(option);
     if (/^\s*[{[]/.test(text)) {
       if (grants.has(capability)) throw twice(capability);
-      grants.set(capability, checked(capability, readYaml(text, `--grant ${capability}`).value as Json));
+      grants.set(capability, checkedGrant(capability, readYaml(text, `--grant ${capability}`).value as Json));
     } else {
       words.set(capability, [...(words.get(capability) ?? []), ...splitWords(text)]);
     }
@@ -53,14 +53,15 @@ export function parseGrantOptions(options: readonly string[]): WrittenGrant[] {
 export function grantOf(capability: PluginImport, words: readonly string[]): Json {
   const form = SHORT_FORMS[capability];
   if (form === undefined || (words.length === 0 && !BARE.has(capability))) throw unknown(capability);
-  return checked(capability, form([...words]));
+  return checkedGrant(capability, form([...words]));
 }
 
 export function splitWords(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== '');
 }
 
-function checked(capability: PluginImport, value: Json): Json {
+/** A grant as the bundle writes it, once it is one. @throws GtpackError `option_invalid` */
+export function checkedGrant(capability: PluginImport, value: Json): Json {
   try {
     // YAML is a superset of JSON.
     const yaml = readYaml(JSON.stringify({ [capability]: value }), '--grant');
@@ -83,7 +84,7 @@ function unknown(option: string): GtpackError {
     'option_invalid',
     `--grant: a capability with what it may reach was expected; ${JSON.stringify(option)} came.`,
     {
-      cure: 'Write http=HOST, bus=TYPE, timers=TYPE, state, secrets=NAME, or CAPABILITY={ … } with the YAML of the bundle.',
+      cure: 'Write http=HOST, bus=TYPE, timers=TYPE, state, secrets=NAME, or CAPABILITY={ … } with the YAML of the bundle, as for sendgrid and twilio.',
     },
   );
 }
@@ -92,4 +93,11 @@ function twice(capability: string): GtpackError {
   return new GtpackError('option_invalid', `--grant: ${capability} was given as YAML and a second time.`, {
     cure: 'Give it once.',
   });
+}
+
+/** What written grants mean; they were checked before. */
+export function grantsMeant(written: readonly WrittenGrant[]): Grants {
+  return parseGrants(
+    grantsShape.parse(Object.fromEntries(written.map(({ capability, value }) => [capability, value]))),
+  );
 }
