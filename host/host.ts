@@ -190,7 +190,7 @@ async function assemble(
   }
 
   const ticking = new Ticking({
-    store: bus.schedules,
+    bus,
     cells,
     clock: systemClock,
     providerOf: (tenant, schedule) =>

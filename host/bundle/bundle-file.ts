@@ -26,7 +26,6 @@ const DEFAULT_OPERATOR_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1'
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
 const DEFAULT_BUS_MAX_BYTES = 64 * 1024 ** 3;
-const DEFAULT_DRAIN_GRACE_MS = 10_000;
 
 /** A key of the full form that this version must not read as if it kept its promise. */
 function notYet(what: string) {

@@ -1,4 +1,12 @@
-import type { Bus, Consumer, Delivery, JournalEntry, RunRecord, Settlement } from '../bus/bus.ts';
+import type {
+  Bus,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  JournalEntry,
+  RunRecord,
+  Settlement,
+} from '../bus/bus.ts';
 import { ERROR_CODES, errorMessage, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, RunError, RunOrder } from '../sandbox/protocol.ts';
