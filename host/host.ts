@@ -12,6 +12,7 @@ import { TwilioCapability } from './capability/twilio.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
 import { openBus } from './deploy/open-bus.ts';
+import { Drain } from './deploy/drain.ts';
 import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
@@ -163,7 +164,7 @@ async function assemble(
     onFault: ({ tenant, provider, message }) => log.error(subjectOf(tenant, provider), message),
     onRefused: ({ tenant, provider, message }) => log.warn(subjectOf(tenant, provider), message),
   });
-  opened.defer(() => ingress.close());
+  opened.defer(() => ingress.close(0));
 
   const dispatcher = new Dispatcher({
     bus,
@@ -269,10 +270,10 @@ async function assemble(
     async stop(graceMs) {
       isStopping = true;
       scheduler.stop();
-      await guestTimers.stop();
-      await ingress.close();
-      await ticking.settled();
-      const left = await dispatcher.stop(graceMs);
+      const drain = new Drain(graceMs, () => performance.now());
+      await drain.wait(Promise.allSettled([guestTimers.stop(), ingress.close(graceMs)]));
+      await drain.wait(ticking.settled());
+      const left = await dispatcher.stop(drain.leftMs);
       if (left > 0)
         log.warn({}, `${left} events in flight are handed back; they run again at the next start.`);
       await sandbox.stop();

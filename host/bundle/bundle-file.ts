@@ -25,6 +25,7 @@ const DEFAULT_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 8
 const DEFAULT_OPERATOR_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1', port: 9464 });
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
+const DEFAULT_DRAIN_GRACE_MS = 10_000;
 const DEFAULT_BUS_MAX_BYTES = 64 * 1024 ** 3;
 
 /** A key of the full form that this version must not read as if it kept its promise. */
@@ -127,6 +128,7 @@ export const bundleFile = mapping({
   dedupe_window: duration(1000, 90 * 86_400_000)
     .optional()
     .default(DEFAULT_DEDUPE_WINDOW_MS),
+  drain_grace: duration(0, 3_600_000).optional().default(DEFAULT_DRAIN_GRACE_MS),
   providers: providersFile.optional(),
   flows: flowsFile.optional(),
   grants: flowGrantsShape.optional(),

@@ -19,6 +19,8 @@ export interface Bundle {
   /** Where health and metrics are; null where the bundle wants none. */
   readonly operator: ListenAddress | null;
   readonly audit: AuditOptions;
+  /** How long running work may take to finish once the host is told to stop (promise B7), in ms. */
+  readonly drainGraceMs: number;
   /** How long an id is remembered (promise B4), in ms. */
   readonly dedupeWindowMs: number;
   /** Fingerprints of the keys whose packs may run; null where the bundle does not say. */

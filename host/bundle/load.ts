@@ -86,6 +86,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
       maxFileBytes: written.audit.max_file,
       keep: written.audit.keep,
     },
+    drainGraceMs: written.drain_grace,
     dedupeWindowMs: written.dedupe_window,
     trust,
     tenants,

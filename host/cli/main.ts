@@ -9,7 +9,10 @@ export async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       // The second one: the user does not want to wait.
-      if (controller.signal.aborted) process.exit(stoppedStatus(signal));
+      if (controller.signal.aborted) {
+        process.stderr.write(`Ended at once by a second signal (${signal}).\n`);
+        process.exit(stoppedStatus(signal));
+      }
       stop(signal);
     });
   }

@@ -43,8 +43,6 @@ export interface IngressOptions {
   readonly maxConnections?: number;
   /** For the headers of a request to arrive; the body may take three times as long. Default 10 s. */
   readonly headersTimeoutMs?: number;
-  /** How long `close` lets requests finish before it cuts their connections. Default 10 s. */
-  readonly drainGraceMs?: number;
 }
 
 export interface IngressServer {
@@ -55,8 +53,8 @@ export interface IngressServer {
   respond(tenant: TenantId, eventId: string, answer: HttpAnswer): boolean;
   /** Every run of the event is over: a request that still waits for an answer to it gets its 202. */
   eventDone(tenant: TenantId, eventId: string): void;
-  /** Takes no new requests, lets those under way finish within the grace, then frees the port. */
-  close(): Promise<void>;
+  /** Takes no new requests, lets those under way finish within the grace, then cuts their connections and frees the port. */
+  close(graceMs: number): Promise<void>;
 }
 
 const SHORT_PATH = '/events/webhook/:tenant/:eventType';
@@ -205,11 +203,11 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
     port,
     respond: (tenant, eventId, answer) => waiters.respond(tenant, eventId, answer),
     eventDone: (tenant, eventId) => waiters.eventDone(tenant, eventId),
-    close: async () => {
+    close: async (graceMs) => {
       stopping = true;
       // Their events are durable; a flow that answers only after the restart answers nobody.
       waiters.releaseAll();
-      const cut = setTimeout(() => app.server.closeAllConnections(), options.drainGraceMs ?? 10_000);
+      const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
       try {
         await app.close();
       } finally {

@@ -61,6 +61,7 @@ describe('a bundle', () => {
       },
       operator: null,
       audit: { file: join(dir, '.gtpack/audit/audit.jsonl'), maxFileBytes: 67_108_864, keep: 10 },
+      drainGraceMs: 10_000,
       dedupeWindowMs: 86_400_000,
       trust: null,
       tenants: [
@@ -109,6 +110,7 @@ bus: { kind: embedded, file: /var/lib/gtpack/bus.sqlite, retention: 30d, max_byt
 http: { listen: "[::1]:0", max_body: 2MiB, response_timeout: 3s }
 dedupe_window: 7d
 audit: { file: /var/log/gtpack/audit.jsonl, max_file: 1MiB, keep: 2 }
+drain_grace: 1m
 trust: ["blake3:${'ab'.repeat(32)}", keys/acme.pub]
 tenants:
   acme:
@@ -143,6 +145,7 @@ tenants:
         maxBytes: 1024 ** 3,
       },
       audit: { file: '/var/log/gtpack/audit.jsonl', maxFileBytes: 1_048_576, keep: 2 },
+      drainGraceMs: 60_000,
       dedupeWindowMs: 604_800_000,
       trust: new Set(['ab'.repeat(32), fingerprint]),
     });
@@ -151,7 +154,7 @@ tenants:
       {
         id: 'hook',
         pack: join(dir, 'a.gtpack'),
-        line: 11,
+        line: 12,
         enabled: false,
         allowUnsigned: true,
         signatures: [],

@@ -69,6 +69,7 @@ const bundleOf = (folder: string): Bundle => ({
   bus: { kind: 'embedded', file: 'x', retentionMs: 1, maxBytes: 1 },
   operator: null,
   audit: { file: 'x', maxFileBytes: 1, keep: 2 },
+  drainGraceMs: 10_000,
   dedupeWindowMs: 1,
   trust: null,
   tenants: [],

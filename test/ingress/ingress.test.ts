@@ -10,7 +10,7 @@ async function open(options: Parameters<typeof openDoor>[0] = {}): Promise<Door>
   return door;
 }
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.server.close()));
+  await Promise.all(doors.splice(0).map((door) => door.server.close(10_000)));
 });
 
 const events = (...ids: string[]): JobResult => ({
@@ -706,12 +706,12 @@ describe('the end', () => {
     const underWay = send(door, '/events/webhook/demo/a');
     await inside.opened;
     while (published === 0) await new Promise((resolve) => setImmediate(resolve));
-    const closed = door.server.close();
+    const closed = door.server.close(10_000);
     held.open();
     expect([(await underWay).status, (await waiting).status]).toEqual([202, 202]);
     await closed;
     const again = await openDoor({ port: door.server.port });
-    await again.server.close();
+    await again.server.close(10_000);
   });
 
   test('a connection that stays open is told to go elsewhere', async () => {
@@ -727,14 +727,14 @@ describe('the end', () => {
     const post = 'POST /events/webhook/demo/a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n';
     const text = sendRaw(door, post + post);
     await inside.opened;
-    const closed = door.server.close();
+    const closed = door.server.close(10_000);
     held.open();
     await closed;
     expect(await text).toMatch(/^HTTP\/1.1 202 /);
   });
 
   test('a request that does not end is cut after the grace', async () => {
-    const door = await openDoor({ drainGraceMs: 5 });
+    const door = await openDoor();
     const inside = gate();
     door.ingest = () => {
       inside.open();
@@ -743,7 +743,7 @@ describe('the end', () => {
     const request = send(door, '/events/webhook/demo/a');
     request.catch(() => undefined);
     await inside.opened;
-    await door.server.close();
+    await door.server.close(5);
     await expect(request).rejects.toThrow();
   });
 

@@ -8,6 +8,7 @@ import type {
   TenantDescription,
   TimerDescription,
 } from '../../running-host.ts';
+import { formatDuration } from '../../written/duration.ts';
 import { chooseBundle, defaultBundleDir } from '../bundle-choice.ts';
 import { hostLogTo, note, plain, print, shownPath } from '../output.ts';
 import type { Rooms } from '../rooms.ts';
@@ -18,9 +19,6 @@ export interface UpOptions {
   /** `HOST:PORT`, instead of the bundle's. */
   readonly listen: string | undefined;
 }
-
-/** How long running work may take to finish once the host is told to stop (B7). */
-const DRAIN_GRACE_MS = 10_000;
 
 /** Runs a bundle until it is told to stop. @throws GtpackError as loading and starting do */
 export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Promise<number> {
@@ -40,10 +38,11 @@ export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Pro
   await print(world, ...(await welcome(world, bundle, host)));
   const reason = await stopped(world);
   if (reason !== 'output_closed') {
-    await note(world, 'Stopping: running work may finish. A second Ctrl-C ends it at once.');
+    const grace = formatDuration(bundle.drainGraceMs);
+    await note(world, `Stopping: running work may finish within ${grace}. A second Ctrl-C ends it at once.`);
   }
   await control.close();
-  await host.stop(DRAIN_GRACE_MS);
+  await host.stop(bundle.drainGraceMs);
   if (reason !== 'output_closed') await note(world, 'Stopped.');
   return 0;
 }

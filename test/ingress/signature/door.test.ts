@@ -8,7 +8,7 @@ import { verifier } from './signed.ts';
 
 const doors: Door[] = [];
 afterEach(async () => {
-  await Promise.all(doors.splice(0).map((door) => door.server.close()));
+  await Promise.all(doors.splice(0).map((door) => door.server.close(10_000)));
 });
 
 const START = 1_700_000_000_000;
