@@ -5,10 +5,13 @@ import { type ControlClient, connectControl } from '../../host/control/control.t
 import { BusLog, type Seen } from './bus-log.ts';
 
 const program = fileURLToPath(new URL('../../host/cli/gtpack.mjs', import.meta.url));
+/** Halves the time that a host takes to start. Gone with the next `npm ci`. */
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/gtpack-test-code', import.meta.url));
 
 /** `gtpack up` in a process of its own. */
 export interface HostProcess {
   readonly pid: number;
+  readonly child: GtpackProcess;
   readonly url: string;
   /** What passed on its bus since this was resolved, through its control socket. */
   readonly bus: BusLog;
@@ -19,9 +22,17 @@ export interface HostProcess {
   terminate(): Promise<number | null>;
 }
 
-/** Starts a command of gtpack; it is killed at the end of the test at the latest. */
-export function gtpack(args: readonly string[]): ChildProcess & { readonly output: () => string } {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** A command of gtpack, with all that it has printed. */
+export type GtpackProcess = ChildProcess & { readonly output: () => string };
+
+/**
+ * Starts a command of gtpack; it is killed at the end of the test at the latest.
+ * @param nodeOptions flags of Node
+ */
+export function gtpack(args: readonly string[], nodeOptions: readonly string[] = []): GtpackProcess {
+  const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+  const env = { ...process.env, NODE_COMPILE_CACHE: compileCache };
+  const child = spawn(process.execPath, [...nodeOptions, program, ...args], { stdio, env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -35,7 +46,7 @@ export function gtpack(args: readonly string[]): ChildProcess & { readonly outpu
 }
 
 /** Resolves with the first match in what the command prints. */
-export function printed(child: ReturnType<typeof gtpack>, pattern: RegExp): Promise<RegExpExecArray> {
+export function printed(child: GtpackProcess, pattern: RegExp): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     const look = (): void => {
       const match = pattern.exec(child.output());
@@ -48,9 +59,21 @@ export function printed(child: ReturnType<typeof gtpack>, pattern: RegExp): Prom
   });
 }
 
+export interface ProcessOptions {
+  /** Flags of Node. */
+  readonly nodeOptions?: readonly string[];
+  /** Further words of `gtpack up`. */
+  readonly words?: readonly string[];
+}
+
 /** Starts the bundle of a folder. */
-export async function startProcess(folder: string): Promise<HostProcess> {
-  const child = gtpack(['up', folder]);
+export async function startProcess(folder: string, options: ProcessOptions = {}): Promise<HostProcess> {
+  const { nodeOptions = [], words = [] } = options;
+  return await hostOf(folder, gtpack(['up', folder, ...words], nodeOptions));
+}
+
+/** Resolves when the host of a folder takes requests. */
+export async function hostOf(folder: string, child: GtpackProcess): Promise<HostProcess> {
   const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [, url = ''] = await printed(child, /Ctrl-C stops it[\s\S]*/).then(
     () => /at (http:\/\/\S+)/.exec(child.output()) ?? [],
@@ -78,6 +101,7 @@ export async function startProcess(folder: string): Promise<HostProcess> {
   if (pid === undefined) throw new Error('The host did not start.');
   return {
     pid,
+    child,
     url,
     bus,
     control,
