@@ -60,7 +60,7 @@ export class Sweep {
     this.#dropEvent = sql('DELETE FROM events WHERE sequence = ?');
     this.#runs = sql(
       `SELECT number, finished_at, octet_length(result_json) + octet_length(journal_json) AS bytes FROM runs
-       ORDER BY number LIMIT ${MAX_DROPPED}`,
+       WHERE number > 0 ORDER BY number LIMIT ${MAX_DROPPED}`,
     );
     this.#dropRun = sql('DELETE FROM runs WHERE number = ?');
     this.#journal = sql(
