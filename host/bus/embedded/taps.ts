@@ -7,6 +7,10 @@ export class Taps {
   readonly #listeners = new Set<TapListener>();
   #messages: TappedMessage[] = [];
 
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** @returns the function that stops it */
   add(listener: TapListener): () => void {
     // A function of its own, so that a listener added twice is stopped once.
@@ -18,16 +22,16 @@ export class Taps {
   }
 
   event(tenant: TenantId, { type, json }: EventMessage): void {
-    this.#note({ kind: 'event', tenant, type, json });
+    this.note({ kind: 'event', tenant, type, json });
   }
 
   settled(tenant: TenantId, settlement: Settlement): void {
     if (settlement.kind === 'nak' || this.#listeners.size === 0) return;
     const type: EventType = settlement.delivery.type;
     for (const { resultJson } of settlement.runs)
-      this.#note({ kind: 'result', tenant, type, json: resultJson });
+      this.note({ kind: 'result', tenant, type, json: resultJson });
     if (settlement.kind === 'dead')
-      this.#note({ kind: 'dead_letter', tenant, type, json: deadLetterJson(settlement) });
+      this.note({ kind: 'dead_letter', tenant, type, json: deadLetterJson(settlement) });
   }
 
   /** The batch is complete. */
@@ -38,7 +42,7 @@ export class Taps {
     for (const listener of this.#listeners) listener(messages);
   }
 
-  #note(message: TappedMessage): void {
+  note(message: TappedMessage): void {
     if (this.#listeners.size > 0) this.#messages.push(message);
   }
 }

@@ -143,9 +143,22 @@ export class Connection {
     });
   }
 
-  /** Ends within 2 s, whatever the server does. */
+  /** Waits a while, and, where the server is away, until it is back; no longer than the connection is open. */
+  async pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      if (this.#state !== 'away') resolve();
+    }, ms);
+    const stop = this.onChange(() => resolve());
+    await promise;
+    clearTimeout(timer);
+    stop();
+  }
+
+  /** Ends within 4 s, whatever the server does. */
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
+    // Whoever waits is told first, and refused.
     const wasReady = this.#state === 'ready';
     this.#state = 'closed';
     this.#tell(false);

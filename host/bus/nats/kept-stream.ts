@@ -1,0 +1,92 @@
+import { hash } from 'node:crypto';
+import type { EnvName } from '../../event/names.ts';
+import type { Owner } from '../owner.ts';
+import type { Connection } from './connection.ts';
+import { deleteMessage, getMessage, type StoredMessage, store } from './stream-api.ts';
+
+/** Prefix of what providers keep; hosts alone may use it. */
+const PART = { ledger: 'ledger', state: 'state', timer: 'timer' } as const;
+
+/** A change of one subject, against what was there when it was decided. */
+export interface Change {
+  readonly subject: string;
+  /** Sequence of the message that it replaces; 0 for none. */
+  readonly base: number;
+  /** Null takes the message away. */
+  readonly body: string | null;
+}
+
+/**
+ * The stream with what providers keep: a subject for each owner's ledger, each value and each timer, of which the last
+ * message counts. Names that guests choose are hashed: a subject takes neither their dots nor their wildcards.
+ */
+export class KeptStream {
+  readonly name: string;
+  readonly #connection: Connection;
+  readonly #prefix: string;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.name = keptStreamOf(connection.env);
+    this.#prefix = keptSubjectsOf(connection.env).slice(0, -1);
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** Of all timers of all owners. */
+  get allTimers(): string {
+    return `${this.#prefix}*.*.${PART.timer}.*`;
+  }
+
+  ledger(owner: Owner): string {
+    return `${this.#of(owner)}.${PART.ledger}`;
+  }
+
+  /** @param key null for all keys of the owner */
+  value(owner: Owner, key: string | null): string {
+    return `${this.#of(owner)}.${PART.state}.${key === null ? '*' : token(key)}`;
+  }
+
+  timer(owner: Owner, id: string): string {
+    return `${this.#of(owner)}.${PART.timer}.${token(id)}`;
+  }
+
+  /** @throws GtpackError `bus_unavailable` */
+  last(subject: string): Promise<StoredMessage | null> {
+    return getMessage(this.#connection, this.name, { last_by_subj: subject });
+  }
+
+  /** The first at or behind a sequence. @throws GtpackError `bus_unavailable` */
+  next(subject: string, sequence: number): Promise<StoredMessage | null> {
+    return getMessage(this.#connection, this.name, { seq: sequence, next_by_subj: subject });
+  }
+
+  /**
+   * @returns the sequence of what is there then, 0 for nothing; undefined where what is there is not the base any more
+   * @throws GtpackError `bus_unavailable`, `bus_disk_full`
+   */
+  async apply({ subject, base, body }: Change): Promise<number | undefined> {
+    if (body === null) return (await deleteMessage(this.#connection, this.name, base)) ? 0 : undefined;
+    const stored = await store(this.#connection, subject, body, { after: base });
+    return stored.kind === 'stored' ? stored.sequence : undefined;
+  }
+
+  #of({ tenant, source }: Owner): string {
+    return `${this.#prefix}${tenant}.${token(source)}`;
+  }
+}
+
+export function keptStreamOf(env: EnvName): string {
+  return `greentic-kept-${env}`;
+}
+
+export function keptSubjectsOf(env: EnvName): string {
+  return `greentic.host.${env}.kept.>`;
+}
+
+/** All 256 bits: guests choose the names, and may look for two with one hash. */
+function token(name: string): string {
+  return hash('sha256', name, 'base64url');
+}

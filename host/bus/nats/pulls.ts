@@ -1,0 +1,177 @@
+import { createInbox, type Msg } from './client.ts';
+import type { Connection } from './connection.ts';
+import { incoming } from './incoming.ts';
+import type { Layout } from './layout.ts';
+import type { TenantQueue } from './tenant-queue.ts';
+
+/** Requests for messages that are open at the server at a time, over all tenants. */
+const MAX_OPEN = 128;
+const MAX_BATCH = 256;
+/** Of one answer, together. */
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
+/** What one host holds of all tenants, between taking it and settling it. */
+const MAX_HELD = 10_000;
+/** A request waits so long for the first message; a tenant is idle after that. */
+const WAIT_MS = 500;
+const GRACE_MS = 1000;
+
+interface Pull {
+  readonly queue: TenantQueue;
+  readonly token: string;
+  readonly batch: number;
+  received: number;
+  readonly giveUpAt: number;
+}
+
+/**
+ * Asks the server for the messages of tenants that have some. A tenant is asked for while its requests bring something
+ * and then once more, and again when its bell rings: so idle tenants cost nothing, and active ones take turns where
+ * there are more of them than requests may be open.
+ */
+export class Pulls {
+  readonly #connection: Connection;
+  readonly #layout: Layout;
+  readonly #inbox: string;
+  readonly #prefix: string;
+  readonly #queueOf: (tenant: string) => TenantQueue | undefined;
+  readonly #onGone: (queue: TenantQueue) => void;
+  readonly #open = new Map<TenantQueue, Pull>();
+  /** Have something to ask for, in turn. */
+  readonly #rung = new Set<TenantQueue>();
+  /** Have something to ask for, and no room for it. */
+  readonly #wanting = new Set<TenantQueue>();
+  readonly #held: { readonly total: number };
+  #count = 0;
+  #onIdle: () => void = () => undefined;
+  #closed = false;
+
+  constructor(
+    connection: Connection,
+    layout: Layout,
+    tenants: {
+      readonly queueOf: (tenant: string) => TenantQueue | undefined;
+      /** The server does not know the tenant's consumer any more. */
+      readonly onGone: (queue: TenantQueue) => void;
+      /** What this host has of all tenants. */
+      readonly held: { readonly total: number };
+    },
+  ) {
+    this.#connection = connection;
+    this.#layout = layout;
+    this.#queueOf = tenants.queueOf;
+    this.#onGone = tenants.onGone;
+    this.#held = tenants.held;
+    this.#prefix = layout.allEvents.slice(0, -1);
+    this.#inbox = createInbox(connection.inboxPrefix);
+    connection.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message));
+  }
+
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** There may be something for the tenant. */
+  ring(queue: TenantQueue): void {
+    if (this.#closed || !queue.isConsumed) return;
+    if (queue.room > 0) this.#rung.add(queue);
+    else this.#wanting.add(queue);
+    this.next();
+  }
+
+  /** The tenant may have room now. */
+  ready(queue: TenantQueue): void {
+    if (queue.room > 0 && this.#wanting.delete(queue)) this.#rung.add(queue);
+    this.next();
+  }
+
+  /** Opens as many requests as may be open. */
+  next(): void {
+    if (this.#closed || !this.#connection.isReady) return;
+    for (const queue of this.#rung) {
+      const left = MAX_HELD - this.#held.total;
+      if (this.#open.size >= MAX_OPEN || left <= 0) return;
+      // Its answer rings again.
+      if (this.#open.has(queue)) continue;
+      this.#rung.delete(queue);
+      const batch = Math.min(queue.room, MAX_BATCH, left);
+      if (batch > 0) this.#pull(queue, batch);
+      else this.#wanting.add(queue);
+    }
+  }
+
+  /** Requests whose answers were lost. */
+  sweep(): void {
+    const now = performance.now();
+    for (const pull of this.#open.values()) if (pull.giveUpAt <= now) this.#done(pull, true);
+  }
+
+  /** The connection is gone, and with it what was asked for. */
+  abandon(): void {
+    for (const { queue } of this.#open.values()) this.#rung.add(queue);
+    this.#open.clear();
+    this.#onIdle();
+  }
+
+  /**
+   * Resolves when no request is open any more, which is soon. Before that nothing should be handed back: the server would
+   * give it to one that is open still, and then to nobody until its wait is over.
+   */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#rung.clear();
+    this.#wanting.clear();
+    if (this.#open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, WAIT_MS + GRACE_MS);
+    this.#onIdle = resolve;
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #pull(queue: TenantQueue, batch: number): void {
+    const token = `${this.#layout.consumerOf(queue.tenant)}-${(this.#count++).toString(36)}`;
+    this.#open.set(queue, {
+      ...{ queue, token, batch, received: 0 },
+      giveUpAt: performance.now() + WAIT_MS + GRACE_MS,
+    });
+    const maxBytes = Math.max(MAX_BATCH_BYTES, (this.#connection.nats.info?.max_payload ?? 0) * 2);
+    this.#connection.send(
+      `$JS.API.CONSUMER.MSG.NEXT.${this.#layout.events}.${this.#layout.consumerOf(queue.tenant)}`,
+      // What is there at once, or else the first that comes.
+      JSON.stringify({ batch, no_wait: true, expires: WAIT_MS * 1_000_000, max_bytes: maxBytes }),
+      `${this.#inbox}.${token}`,
+    );
+  }
+
+  #answered(message: Msg): void {
+    const { subject } = message;
+    if (subject.startsWith(this.#inbox)) {
+      this.#status(subject.slice(this.#inbox.length + 1), message);
+      return;
+    }
+    const came = incoming(message, this.#prefix);
+    const queue = came === undefined ? undefined : this.#queueOf(came.tenant);
+    if (came === undefined || queue === undefined) return;
+    const pull = this.#open.get(queue);
+    queue.receive(came);
+    if (pull === undefined) return;
+    pull.received += 1;
+    if (pull.received >= pull.batch) this.#done(pull, true);
+  }
+
+  #status(token: string, message: Msg): void {
+    const code = message.headers?.code ?? 0;
+    const pull = [...this.#open.values()].find((open) => open.token === token);
+    if (pull === undefined || code === 100) return;
+    const isGone = code === 503 || (code === 409 && /deleted/i.test(message.headers?.description ?? ''));
+    this.#done(pull, pull.received > 0);
+    if (isGone) this.#onGone(pull.queue);
+  }
+
+  #done({ queue }: Pull, hasMore: boolean): void {
+    this.#open.delete(queue);
+    if (this.#open.size === 0) this.#onIdle();
+    if (hasMore) this.ring(queue);
+    else this.next();
+  }
+}

@@ -1,0 +1,192 @@
+import type { EventType, TenantId } from '../../event/names.ts';
+import { deadLetterSubject, resultSubject } from '../../event/subject.ts';
+import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
+import type { DeadRun } from '../records.ts';
+import type { Connection } from './connection.ts';
+import { sealedHeaders } from './event-message.ts';
+import type { HostKey } from './host-key.ts';
+import type { Journals } from './journals.ts';
+import type { Layout } from './layout.ts';
+import { getMessage, store } from './stream-api.ts';
+
+/** How an event ended: what is stored first, so that whoever is given the event again finishes the rest of it. */
+export interface Settled {
+  readonly kind: 'ack' | 'dead';
+  readonly tenant: TenantId;
+  readonly position: number;
+  readonly id: string;
+  readonly type: EventType;
+  readonly attempts: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly storedAt: number;
+  readonly finishedAt: number;
+  readonly runs: readonly RunRecord[];
+  /** Of a death. */
+  readonly reason?: string;
+  readonly alert?: EventMessage;
+  /** The message was no event: a replay is checked like any other client's. */
+  readonly unsound?: true;
+  /** Its dead letter was replayed or dropped: it is not to be buried again. */
+  readonly letterGone?: true;
+}
+
+/** A dead letter as hosts keep it. */
+export interface Letter extends Omit<Settled, 'kind' | 'runs' | 'alert'> {
+  readonly reason: string;
+  readonly runs: readonly DeadRun[];
+  readonly eventJson: string;
+  readonly runsJson: string;
+  readonly schedule?: string;
+  /** The journals of its runs, which are kept no longer than events are. */
+  readonly recorded: readonly JournalEntry[];
+  /** What subscribers were told. */
+  readonly toldAt: number;
+  /** Begun by a host: its name, and when by its clock. */
+  readonly replay?: { readonly by: string; readonly at: number; readonly fromStart: boolean };
+}
+
+/** What lies in a letter at most, in characters: servers take 1 MiB by default, and a character may be 3 bytes of it. */
+const HEADROOM_BYTES = 16 * 1024;
+const LEFT_OUT = '[{"left_out":"The journal is larger than a message of the NATS server may be."}]';
+
+export interface SettlementParts {
+  readonly connection: Connection;
+  readonly layout: Layout;
+  readonly key: HostKey;
+  readonly journals: Journals;
+  readonly publisher: string;
+  /** Results and dead letter are durable. */
+  readonly onEnded: (settled: Settled, event: EventMessage) => void;
+  readonly publishAlert: (tenant: TenantId, alert: EventMessage) => Promise<void>;
+}
+
+/**
+ * Ends events in steps that may be repeated: the settlement, of which there is one whoever comes first; then results,
+ * dead letter and alert under ids that repeat; then the ends of the journals. The acknowledgement comes after all of it.
+ */
+export class Settlements {
+  readonly #parts: SettlementParts;
+
+  constructor(parts: SettlementParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @returns the settlement that holds: another host's, where that one was first
+   * @throws GtpackError `bus_unavailable`, `bus_disk_full`
+   */
+  async settle(settled: Settled, event: EventMessage): Promise<Settled> {
+    const { connection, layout } = this.#parts;
+    const subject = layout.settlement(settled.tenant, settled.position);
+    const stored = await store(connection, subject, this.#text(settled), { after: 0 });
+    const holding = stored.kind === 'stored' ? settled : await this.find(settled.tenant, settled.position);
+    await this.finish(holding ?? settled, event);
+    return holding ?? settled;
+  }
+
+  /** @throws GtpackError `bus_unavailable` */
+  async find(tenant: TenantId, position: number): Promise<Settled | null> {
+    const { connection, layout } = this.#parts;
+    const query = { last_by_subj: layout.settlement(tenant, position) };
+    const found = await getMessage(connection, layout.runs, query);
+    return found === null ? null : (JSON.parse(found.text) as Settled);
+  }
+
+  /** The letter of a death is about to go. @throws GtpackError `bus_unavailable` */
+  async letterGoes(tenant: TenantId, position: number): Promise<void> {
+    const { connection, layout } = this.#parts;
+    const settled = await this.find(tenant, position);
+    if (settled === null) return;
+    const text = this.#text({ ...settled, letterGone: true });
+    await store(connection, layout.settlement(tenant, position), text);
+  }
+
+  /** What comes after the settlement is stored; again, where it was begun before. @throws GtpackError `bus_unavailable` */
+  async finish(settled: Settled, event: EventMessage): Promise<void> {
+    const { journals, onEnded, publishAlert } = this.#parts;
+    const { kind, tenant, position, runs, alert } = settled;
+    await Promise.all(runs.map((run) => this.#publishResult(settled, run)));
+    if (kind === 'dead' && settled.letterGone === undefined) await this.#bury(settled, event);
+    onEnded(settled, event);
+    if (alert !== undefined) await publishAlert(tenant, alert);
+    const end = `${tenant} ${position}`;
+    await Promise.all(runs.map(({ runId }) => journals.end(runId, end, kind === 'dead')));
+  }
+
+  async #publishResult({ tenant, type, position }: Settled, { runId, resultJson }: RunRecord): Promise<void> {
+    const { connection, layout, key } = this.#parts;
+    const subject = resultSubject(layout.env, tenant, type);
+    const messageId = key.messageId('result', tenant, String(position), runId);
+    await store(connection, subject, resultJson, { messageId, headers: this.#sealed(subject, resultJson) });
+  }
+
+  async #bury(settled: Settled, event: EventMessage): Promise<void> {
+    const { connection, layout, key, journals } = this.#parts;
+    const { tenant, type, position, id, runs } = settled;
+    const reason = settled.reason ?? '';
+    const runsJson = runsText(runs);
+    const told = letterText(event.json, reason, settled.attempts, runsJson);
+    const subject = deadLetterSubject(layout.env, tenant, type);
+    const messageId = key.messageId('letter', tenant, String(position));
+    const body = this.#fits(told)
+      ? told
+      : letterText(event.json, reason, settled.attempts, runsText(shortened(runs)));
+    const public_ = await store(connection, subject, body, {
+      messageId,
+      headers: this.#sealed(subject, body),
+    });
+    const recorded = (await Promise.all(runs.map(({ runId }) => journals.read(runId)))).flat();
+    const { kind: _kind, alert: _alert, runs: _runs, ...head } = settled;
+    const letter: Letter = {
+      ...head,
+      reason,
+      runs: runs.map(({ runId, flow, status, flowDigest }) => ({ runId, flow, status, flowDigest })),
+      eventJson: event.json,
+      runsJson,
+      ...(event.schedule === undefined ? {} : { schedule: event.schedule }),
+      recorded,
+      toldAt: public_.kind === 'stored' ? public_.sequence : 0,
+    };
+    const place = layout.letter(tenant, key.idToken(tenant, id), position);
+    const whole = JSON.stringify(letter);
+    const fitting = this.#fits(whole)
+      ? whole
+      : JSON.stringify({ ...letter, runsJson: runsText(shortened(runs)), recorded: [] } satisfies Letter);
+    await store(connection, place, fitting, {
+      after: 0,
+      messageId: key.messageId('whole', tenant, String(position)),
+    });
+  }
+
+  #text(settled: Settled): string {
+    const whole = JSON.stringify(settled);
+    return this.#fits(whole) ? whole : JSON.stringify({ ...settled, runs: shortened(settled.runs) });
+  }
+
+  #fits(text: string): boolean {
+    const max = (this.#parts.connection.nats.info?.max_payload ?? 1024 * 1024) - HEADROOM_BYTES;
+    // Most texts are far below, and need no counting.
+    return text.length * 3 <= max || new TextEncoder().encode(text).length <= max;
+  }
+
+  #sealed(subject: string, body: string) {
+    const { key, publisher } = this.#parts;
+    return sealedHeaders(key, publisher, subject, body);
+  }
+}
+
+function shortened(runs: readonly RunRecord[]): RunRecord[] {
+  return runs.map((run) => ({ ...run, journalJson: LEFT_OUT }));
+}
+
+function letterText(eventJson: string, reason: string, attempts: number, runsJson: string): string {
+  return `{"event":${eventJson},"reason":${JSON.stringify(reason)},"attempts":${attempts},"runs":${runsJson}}`;
+}
+
+function runsText(runs: readonly RunRecord[]): string {
+  const texts = runs.map(
+    ({ runId, flow, status, journalJson }) =>
+      `{"run_id":${JSON.stringify(runId)},"flow":${JSON.stringify(flow)},"status":"${status}","journal":${journalJson}}`,
+  );
+  return `[${texts.join(',')}]`;
+}
