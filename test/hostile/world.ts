@@ -4,15 +4,20 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { Broker, type EffectRecord } from '../../host/capability/broker.ts';
 import type { Capability } from '../../host/capability/capability.ts';
 import { HttpCapability } from '../../host/capability/http.ts';
+import { SendgridCapability } from '../../host/capability/sendgrid.ts';
+import { TwilioCapability } from '../../host/capability/twilio.ts';
 import type { TenantId } from '../../host/event/names.ts';
 import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
+import { Secret } from '../../host/grant/secret.ts';
 import type { SandboxOptions } from '../../host/sandbox/sandbox.ts';
 
 export interface WorldOptions {
   /** Certificates of authorities (PEM) in place of the system's. */
   readonly ca?: string;
-  /** Besides HTTP. */
+  /** Besides HTTP, email and messages. */
   readonly capabilities?: readonly Capability[];
+  /** Of every tenant. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -30,13 +35,21 @@ export class World {
   readonly #names = new Map<string, (readonly string[])[]>();
 
   /** To be made once in a file; it closes with it. */
-  constructor({ ca, capabilities = [] }: WorldOptions = {}) {
+  constructor({ ca, capabilities = [], secrets = {} }: WorldOptions = {}) {
+    const secretOf = (_tenant: string, name: string) => new Secret(name, secrets[name] ?? 'none');
     this.#http = new HttpCapability({
+      secretOf,
       resolve: async (hostname) => this.#resolve(hostname),
       ...(ca === undefined ? {} : { ca }),
     });
+    const vendors = { http: this.#http, secretOf };
     const broker = new Broker({
-      capabilities: [this.#http, ...capabilities],
+      capabilities: [
+        this.#http,
+        new SendgridCapability(vendors),
+        new TwilioCapability(vendors),
+        ...capabilities,
+      ],
       grantsOf: (tenant) => this.#grants.get(tenant) ?? this.#grants.get('*') ?? NO_GRANTS,
       onDenied: (_, __, message) => this.denied.push(message),
       onPerformed: (record) => this.records.push(record),
