@@ -39,7 +39,7 @@ import type { HostDescription, RunningHost, StartHost, StartOptions } from './ru
 import { quarantineNotice } from './sandbox/quarantine.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
-import { Ticking } from './schedule/ticking.ts';
+import { delayedNotice, lostNotice, skippedNotice, Ticking } from './schedule/ticking.ts';
 
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
 export const startHost: StartHost = async (bundle, options) => {
@@ -191,28 +191,24 @@ async function assemble(
   }
 
   const ticking = new Ticking({
-    bus,
+    store: bus.schedules,
     cells,
-    clock: systemClock,
-    providerOf: (tenant, schedule) =>
-      byId.get(tenant)?.timers.find(({ trigger }) => trigger.schedule === schedule)?.provider,
-    onLost: ({ entry, tick }, reason) =>
-      log.error(
-        { tenant: entry.tenant },
-        `The tick of ${entry.schedule} at ${new Date(tick.scheduledAt).toISOString()} was lost: ${reason}`,
-      ),
+    onSkipped: ({ entry, tick }) => {
+      metrics.tick(entry.tenant, 'skipped');
+      log.warn({ tenant: entry.tenant }, skippedNotice(entry, tick));
+    },
+    onLost: ({ entry, tick }, reason) => {
+      metrics.tick(entry.tenant, 'lost');
+      log.error({ tenant: entry.tenant }, lostNotice(entry, tick, reason));
+    },
+    onDelayed: ({ entry, tick }, reason) =>
+      log.warn({ tenant: entry.tenant }, delayedNotice(entry, tick, reason)),
   });
-  const scheduler = new Scheduler({ clock: systemClock, onDue: (ticks) => ticking.fire(ticks) });
-  scheduler.add(
-    tenants.flatMap(({ id, timers }) =>
-      timers.map(({ flow, trigger }) => ({
-        tenant: id,
-        schedule: trigger.schedule,
-        name: flow,
-        plan: trigger.plan,
-      })),
-    ),
+  const scheduler = await Scheduler.start(
+    { clock: systemClock, store: bus.schedules, actions: ticking },
+    tenants.flatMap(({ schedules }) => schedules),
   );
+  opened.defer(() => scheduler.stop());
 
   const hex = hexSource();
   const guestTimers = await GuestTimers.start({
@@ -252,7 +248,7 @@ async function assemble(
   const describe = (): HostDescription => ({
     env: bundle.env,
     tenants: tenants.map((tenant) =>
-      describeTenant(tenant, bundle.http.publicUrl ?? ingress.url, scheduler.upcoming(1)),
+      describeTenant(tenant, bundle.http.publicUrl ?? ingress.url, scheduler.upcoming(1, tenant.id)),
     ),
   });
   return {
@@ -269,10 +265,8 @@ async function assemble(
     },
     async stop(graceMs) {
       isStopping = true;
-      scheduler.stop();
       const drain = new Drain(graceMs, () => performance.now());
-      await drain.wait(Promise.allSettled([guestTimers.stop(), ingress.close(graceMs)]));
-      await drain.wait(ticking.settled());
+      await drain.wait(Promise.allSettled([scheduler.stop(), guestTimers.stop(), ingress.close(graceMs)]));
       const left = await dispatcher.stop(drain.leftMs);
       if (left > 0)
         log.warn({}, `${left} events in flight are handed back; they run again at the next start.`);

@@ -6,6 +6,7 @@ import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import type { Limits } from '../limits.ts';
 import type { AuditOptions } from './audit-shape.ts';
 import type { ListenAddress } from './listen-address.ts';
+import type { ProviderSchedules } from './provider-schedules.ts';
 
 /** A bundle, read once, resolved against its folder, and frozen. */
 export interface Bundle {
@@ -77,6 +78,8 @@ export interface ProviderBinding {
   /** Its pack may run whoever signed it, or nobody. */
   readonly allowUnsigned: boolean;
   readonly config: Json;
+  /** What its config says of schedules, for one of kind `timer`. */
+  readonly schedules?: ProviderSchedules;
   /** What the provider may reach; nothing where the bundle does not say. */
   readonly grants: Grants;
   /** How its senders sign, one of them at least; none where the bundle does not say, and then nothing is checked. */

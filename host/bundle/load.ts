@@ -17,6 +17,7 @@ import { limitsOf } from './limits-shape.ts';
 import { nameProblems } from './name-problems.ts';
 import { plainProblems } from './plain-problems.ts';
 import { problemAt, throwProblems } from './problems.ts';
+import { readProviderSchedules } from './provider-schedules.ts';
 import { type Environment, readSecrets } from './read-secrets.ts';
 import { readTextFile } from './text-file.ts';
 import { resolveTrust } from './trust-file.ts';
@@ -281,6 +282,7 @@ async function resolveProvider(
     enabled: file.enabled,
     allowUnsigned: file.allow_unsigned,
     config,
+    schedules: readProviderSchedules(config, yaml, [...path, 'config']),
     grants: parseGrants(file.grants),
     signatures: signaturesOf(file, path, place),
   };

@@ -1,5 +1,6 @@
 import type { EventType, TenantId } from '../event/names.ts';
 import type { DeadLetters, FinishedRuns } from './records.ts';
+import type { ScheduleStore } from './schedules.ts';
 import type { StateStore } from './state.ts';
 import type { TimerStore } from './timers.ts';
 
@@ -50,6 +51,7 @@ export interface Bus {
 export interface DurableBus extends Bus {
   readonly state: StateStore;
   readonly timers: TimerStore;
+  readonly schedules: ScheduleStore;
   /** What waits and what died, per tenant; tenants with neither may be left out. @throws GtpackError `bus_unavailable` */
   counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
 }

@@ -1,21 +1,19 @@
 import type { JsonObject } from '../event/json.ts';
-import type { TimerPlan } from '../flow/flow.ts';
 import type { HostDescription, TenantDescription } from '../running-host.ts';
 import type { Quarantined } from '../sandbox/quarantine.ts';
 import type { Upcoming } from '../schedule/schedule.ts';
+import { planText } from '../written/schedule.ts';
 import type { TenantDeployment } from './tenant-deployment.ts';
 
 /**
  * @param url what senders see before the path
- * @param upcoming the next instants of every schedule of every tenant
+ * @param upcoming the next instant of each schedule of the tenant, in order
  */
 export function describeTenant(
-  { id, providers, flows, timers, code }: TenantDeployment,
+  { id, providers, flows, code }: TenantDeployment,
   url: string,
   upcoming: readonly Upcoming[],
 ): TenantDescription {
-  const nextOf = (schedule: string): number | null =>
-    upcoming.find(({ entry }) => entry.tenant === id && entry.schedule === schedule)?.instants[0] ?? null;
   const webhooks = providers.filter(({ provider }) => provider.kind === 'webhook');
   return {
     id,
@@ -30,16 +28,12 @@ export function describeTenant(
         ? [`${url}/events/webhook/${id}/{event_type}`]
         : webhooks.map(({ binding }) => `${url}/v1/events/ingress/${binding.id}/${id}/{handler}`),
     flows: flows.map(({ name }) => name),
-    timers: timers.map(({ trigger }) => ({
-      schedule: trigger.schedule,
-      plan: planText(trigger.plan),
-      next: nextOf(trigger.schedule),
+    timers: upcoming.map(({ entry: { schedule, plan }, instants }) => ({
+      schedule,
+      plan: planText(plan),
+      next: instants[0] ?? null,
     })),
   };
-}
-
-function planText(plan: TimerPlan): string {
-  return plan.kind === 'cron' ? `${plan.cron} ${plan.timezone}` : `every ${plan.everyMs / 1000} s`;
 }
 
 /** The description as plain JSON, with what lives now. */

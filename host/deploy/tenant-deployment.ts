@@ -1,16 +1,17 @@
 import type { Bundle, ProviderBinding, TenantBundle } from '../bundle/bundle.ts';
-import { GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { FlowProgramSpec } from '../flow/cell-program.ts';
-import type { Flow, Trigger } from '../flow/flow.ts';
+import type { Flow } from '../flow/flow.ts';
 import type { FlowReach, ReachableProvider } from '../flow/flow-reach.ts';
 import type { Grants } from '../grant/grants.ts';
 import type { Limits } from '../limits.ts';
 import type { Pack } from '../pack/pack.ts';
 import type { TenantCode } from '../sandbox/sandbox.ts';
 import type { Transpiler } from '../sandbox/transpiler.ts';
+import type { ScheduleEntry } from '../schedule/schedule.ts';
 import { chooseProvider, codeOf, type ProviderCode } from './provider-code.ts';
 import { type DeployedSource, loadFlows, packFlows, readFlowFile } from './tenant-flows.ts';
+import { schedulesOf } from './tenant-schedules.ts';
 
 /** A tenant as its bundle and packs make it: all that the host needs to serve it. */
 export interface TenantDeployment {
@@ -20,7 +21,7 @@ export interface TenantDeployment {
   readonly ordered: boolean;
   readonly providers: readonly ProviderCode[];
   readonly flows: readonly Flow[];
-  readonly timers: readonly TimerTrigger[];
+  readonly schedules: readonly ScheduleEntry[];
   readonly code: TenantCode;
   /** What the bundle grants by source: the provider's id, or `flow:<name>`. */
   readonly grants: ReadonlyMap<string, Grants>;
@@ -28,13 +29,6 @@ export interface TenantDeployment {
   readonly packs: ReadonlyMap<string, string>;
   /** Converted flows that cannot be run, one sentence each. */
   readonly leftOut: readonly string[];
-}
-
-export interface TimerTrigger {
-  readonly flow: string;
-  readonly trigger: Extract<Trigger, { type: 'timer' }>;
-  /** The provider that turns its ticks into events. */
-  readonly provider: string;
 }
 
 export interface DeployTools {
@@ -74,7 +68,7 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     ordered: tenant.ordered,
     providers,
     flows,
-    timers: timersOf(flows, providers),
+    schedules: schedulesOf(tenant.id, flows, providers),
     code: tenantCode(tenant, providers, flows, tools),
     grants: new Map([
       ...providers.map(({ binding }) => [binding.id, binding.grants] as const),
@@ -144,41 +138,6 @@ function namesIn(
 
 function packName({ id, version }: Pack): string {
   return `${id}@${version}`;
-}
-
-function timersOf(flows: readonly Flow[], providers: readonly ProviderCode[]): TimerTrigger[] {
-  const ticking = providers
-    .filter(({ provider }) => provider.kind === 'timer')
-    .map(({ binding }) => binding.id);
-  const [provider, ...others] = ticking;
-  const timers: TimerTrigger[] = [];
-  const problems: Problem[] = [];
-  for (const flow of flows) {
-    for (const trigger of flow.triggers) {
-      if (trigger.type !== 'timer') continue;
-      if (provider !== undefined && others.length === 0) timers.push({ flow: flow.name, trigger, provider });
-      else problems.push(providerProblem(flow, ticking));
-    }
-  }
-  const [first, ...rest] = problems;
-  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  return timers;
-}
-
-function providerProblem(flow: Flow, ticking: readonly string[]): Problem {
-  return ticking.length === 0
-    ? {
-        code: 'timer_provider_missing',
-        message: `The flow ${flow.name} has a timer trigger, and its tenant has no timer provider.`,
-        cure: 'Add one to the bundle: events-timer: { pack: "providers/events/events-timer.gtpack" }',
-        file: flow.file,
-      }
-    : {
-        code: 'timer_provider_ambiguous',
-        message: `The flow ${flow.name} has a timer trigger, and its tenant has the timer providers ${ticking.join(', ')}.`,
-        cure: 'Keep one of them enabled.',
-        file: flow.file,
-      };
 }
 
 function shared(

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Json, JsonObject } from '../event/json.ts';
 import { secretName } from '../grant/secret-name.ts';
 import { duration } from '../written/readers.ts';
+import { scheduleKeys } from '../written/schedule.ts';
 import { closedObject } from '../yaml.ts';
 import { expectShape } from './expected-status.ts';
 import { isCelName, SCOPE_NAMES } from './expression.ts';
@@ -13,22 +14,11 @@ import { HTTP_RESPONSE, type NodeType, ON_UNKNOWN } from './flow.ts';
  */
 
 /** Node types of the language that this version does not run yet. */
-export const LATER_TYPES: ReadonlySet<string> = new Set([
-  'wait',
-  'async',
-  'flow',
-  'foreach',
-  'parallel',
-  'component',
-]);
-
-/** Keys of triggers that this version does not heed yet; ignoring them would change what a flow does. */
-export const LATER_TRIGGER_KEYS = ['catch_up', 'overlap', 'jitter'] as const;
+export const LATER_TYPES: ReadonlySet<string> = new Set(['wait']);
 
 const HOUR_MS = 60 * 60_000;
 const MAX_NODES = 1000;
 const MAX_TRIGGERS = 100;
-const MAX_INTERVAL_SECONDS = 366 * 24 * 3600;
 
 const flowName = z
   .string()
@@ -201,18 +191,8 @@ export const triggerTypes = ['event', 'timer'] as const;
 
 export const triggerShapes = {
   event: closedObject({ type: z.literal('event'), event_type: z.string(), when: code.optional(), target }),
-  timer: closedObject({
-    type: z.literal('timer'),
-    cron: z.string().optional(),
-    timezone: z.string().optional(),
-    interval_seconds: z
-      .number()
-      .int('Whole seconds were expected.')
-      .min(1, 'At least 1 second was expected.')
-      .max(MAX_INTERVAL_SECONDS, 'At most 366 days were expected.')
-      .optional(),
-    target,
-  }),
+  call: closedObject({ type: z.literal('call'), target }),
+  timer: closedObject({ type: z.literal('timer'), ...scheduleKeys, target }),
 };
 
 /** What is wrong with an event trigger's pattern, or undefined. */

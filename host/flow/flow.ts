@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../event/json.ts';
+import type { Schedule, WrittenPlan } from '../written/schedule.ts';
 
 /**
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
@@ -207,11 +208,6 @@ export type Trigger =
       readonly type: 'timer';
       /** `flow:<name>/<index of the trigger>` */
       readonly schedule: string;
-      readonly plan: TimerPlan;
+      readonly timing: Schedule<WrittenPlan>;
       readonly target: string;
     };
-
-export type TimerPlan =
-  /** 5 or 6 fields. */
-  | { readonly kind: 'cron'; readonly cron: string; readonly timezone: string }
-  | { readonly kind: 'interval'; readonly everyMs: number };

@@ -27,6 +27,12 @@ export class Metrics {
     'Effects that were asked for, by what became of them.',
   );
 
+  readonly #ticks = new Metric(
+    'gtpack_ticks_total',
+    'counter',
+    'Ticks that were skipped (overlap: skip) or became no event.',
+  );
+
   /** Hears the bus. */
   readonly listener: TapListener = (messages) => {
     for (const { kind, tenant, json } of messages) {
@@ -38,6 +44,11 @@ export class Metrics {
 
   effect({ tenant, source, capability, decision }: EffectRecord): void {
     this.#effects.add({ tenant, provider: source, capability, decision });
+  }
+
+  /** Of a schedule; those that became events are counted as such. */
+  tick(tenant: string, outcome: 'skipped' | 'lost'): void {
+    this.#ticks.add({ tenant, outcome });
   }
 
   text({ tenants, cells, cellHosts, quarantined }: Readings): string {
@@ -57,6 +68,7 @@ export class Metrics {
       this.#runs,
       this.#buried,
       this.#effects,
+      this.#ticks,
       pending,
       dead,
       gauge('gtpack_cells', 'Cells that live.', cells),

@@ -1,41 +1,68 @@
-import { Cron } from 'croner';
 import { errorMessage, GtpackError } from '../errors.ts';
-import type { TimerPlan } from '../flow/flow.ts';
+import { type CronCalendar, readCron } from '../written/cron.ts';
+import type { TimerPlan } from '../written/schedule.ts';
+import { type Stretch, Zone } from './zone.ts';
 
 /** The instants of one plan (S1), in milliseconds since the Unix epoch. */
 export interface InstantPlan {
   /** The first instant after `after`, or null when there is none. */
   next(after: number): number | null;
-  /** What is due at `now`, given that `first`, an instant of this plan, has come. */
-  due(first: number, now: number): DueInstants;
+  /** The last instant that is not after `at`, or null when there is none. */
+  latest(at: number): number | null;
 }
 
-export interface DueInstants {
-  /** The last instant that has come. */
-  readonly latest: number;
-  /** Instants from the first up to the latest, the latest not counted; counted up to 1,000. */
-  readonly passedOver: number;
-  /** The first instant that has not come yet, or null. */
-  readonly next: number | null;
+/** Makes plans of texts. Schedules that share a plan share its instants, and plans of one zone its clocks. */
+export class PlanCompiler {
+  readonly #plans = new Map<string, InstantPlan>();
+  readonly #zones = new Map<string, Zone>();
+
+  /**
+   * - An interval's instants are the multiples of its length since the epoch, so that every host finds the same ones.
+   * - A cron plan's are those of its fields in its zone. A time that the clocks skip is due when they have jumped, unless
+   *   its hour is a wildcard: then the hour that follows has its own. Where the clocks go back, a fixed hour is due once,
+   *   in the first pass; wildcards and steps of hours are due in both.
+   * @throws GtpackError `timer_plan_invalid`
+   */
+  compile(plan: TimerPlan): InstantPlan {
+    const key = planKey(plan);
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const compiled = remembered(plan.kind === 'interval' ? intervalPlan(plan.everyMs) : this.#cronPlan(plan));
+    this.#plans.set(key, compiled);
+    return compiled;
+  }
+
+  #cronPlan({ cron, timezone }: Extract<TimerPlan, { kind: 'cron' }>): InstantPlan {
+    try {
+      const calendar = readCron(cron);
+      const zone = this.#zones.get(timezone) ?? new Zone(timezone);
+      this.#zones.set(timezone, zone);
+      return zonedPlan(calendar, zone);
+    } catch (error) {
+      throw new GtpackError(
+        'timer_plan_invalid',
+        `The cron expression ${JSON.stringify(cron)} in time zone ${JSON.stringify(timezone)} can't be used: ${errorMessage(error)}.`,
+        { cause: error },
+      );
+    }
+  }
 }
 
-/** Counting costs 60 µs an instant: a second-by-second plan after a night asleep must not stop the host. */
-const MAX_COUNTED = 1000;
-
-/**
- * - An interval's instants are the multiples of its length since the epoch, so that every host finds the same ones.
- * - A cron plan's are those of its fields in its time zone. Where the clocks go forward, a fixed time that is skipped
- *   is due when the clocks have jumped; where they go back, a fixed time is due once, in the first pass. Times made by
- *   a wildcard or a step are skipped in the gap, and due in both passes.
- * @throws GtpackError `timer_plan_invalid`
- */
+/** One plan on its own. @throws GtpackError `timer_plan_invalid` */
 export function compilePlan(plan: TimerPlan): InstantPlan {
-  return plan.kind === 'interval' ? intervalPlan(plan.everyMs) : cronPlan(plan.cron, plan.timezone);
+  return new PlanCompiler().compile(plan);
 }
 
-/** The first instant of the plan after `after`, or null. @throws GtpackError `timer_plan_invalid` */
-export function nextInstant(plan: TimerPlan, after: number): number | null {
-  return compilePlan(plan).next(after);
+/** A text that plans of the same instants share. */
+export function planKey(plan: TimerPlan): string {
+  return plan.kind === 'cron' ? `${plan.cron} ${plan.timezone}` : `every ${plan.everyMs} ms`;
+}
+
+/** How many instants there are after `after` and up to `upTo`; at most `limit` are counted. */
+export function countInstants(plan: InstantPlan, after: number, upTo: number, limit: number): number {
+  let count = 0;
+  for (let at = plan.next(after); at !== null && at <= upTo && count < limit; at = plan.next(at)) count += 1;
+  return count;
 }
 
 function intervalPlan(everyMs: number): InstantPlan {
@@ -46,62 +73,56 @@ function intervalPlan(everyMs: number): InstantPlan {
     );
   }
   const latest = (at: number): number => Math.floor(at / everyMs) * everyMs;
-  return {
-    next: (after) => latest(after) + everyMs,
-    due: (first, now) => ({
-      latest: latest(now),
-      passedOver: Math.min(MAX_COUNTED, (latest(now) - first) / everyMs),
-      next: latest(now) + everyMs,
-    }),
-  };
+  return { next: (after) => latest(after) + everyMs, latest };
 }
 
-function cronPlan(fields: string, timezone: string): InstantPlan {
-  const cron = readCron(fields, timezone);
-  const search = (after: number): number | null => cron.nextRun(new Date(after))?.getTime() ?? null;
-  // Schedules that share a plan ask the same question one after the other.
+/** Schedules that share a plan ask the same question one after the other. */
+function remembered({ next, latest }: InstantPlan): InstantPlan {
   let asked = Number.NaN;
   let answer: number | null = null;
-  const next = (after: number): number | null => {
-    if (after !== asked) [answer, asked] = [search(after), after];
-    return answer;
+  return {
+    next: (after) => {
+      if (after !== asked) [answer, asked] = [next(after), after];
+      return answer;
+    },
+    latest,
   };
-  return { next, due: (first, now) => dueOf(cron, next, first, now) };
 }
 
-function dueOf(cron: Cron, next: InstantPlan['next'], first: number, now: number): DueInstants {
-  let latest = first;
-  for (let passedOver = 0; passedOver < MAX_COUNTED; passedOver += 1) {
-    const following = next(latest);
-    if (following === null || following > now) return { latest, passedOver, next: following };
-    latest = following;
-  }
-  // Before the millisecond after now: so that an instant that is now itself counts as come.
-  const [run] = cron.previousRuns(1, new Date(now + 1));
-  return { latest: run?.getTime() ?? latest, passedOver: MAX_COUNTED, next: next(now) };
+function zonedPlan(calendar: CronCalendar, zone: Zone): InstantPlan {
+  return {
+    next: (after) => nextIn(calendar, zone, after),
+    latest: (at) => latestIn(calendar, zone, at),
+  };
 }
 
-function readCron(fields: string, timezone: string): Cron {
-  try {
-    const cron = new Cron(fields, {
-      mode: '5-or-6-parts',
-      timezone,
-      // Lists and ranges of hours are fixed times too, as in the cron that people know.
-      fixedTimeRule: 'no-wildcard',
-      paused: true,
-    });
-    // A time zone is looked up only when a date is made in it.
-    cron.nextRun(new Date(0));
-    if (cron.getPattern() !== undefined) return cron;
-  } catch (error) {
-    throw new GtpackError(
-      'timer_plan_invalid',
-      `The cron expression ${JSON.stringify(fields)} in time zone ${JSON.stringify(timezone)} can't be used: ${errorMessage(error)}`,
-      { cause: error },
-    );
+function nextIn(calendar: CronCalendar, zone: Zone, after: number): number | null {
+  let stretch = zone.at(after);
+  let local = calendar.first(Math.max(after + 1 + stretch.offset, firstLocal(calendar, stretch)));
+  while (local !== null && local - stretch.offset >= stretch.end) {
+    // Here `local` is the first time that the clocks of this stretch would have shown past its end.
+    stretch = zone.at(stretch.end);
+    const isSkipped = local < stretch.start + stretch.offset;
+    if (isSkipped && calendar.hours !== 'every') return stretch.start;
+    if (isSkipped || stretch.offset < stretch.before) local = calendar.first(firstLocal(calendar, stretch));
   }
-  throw new GtpackError(
-    'timer_plan_invalid',
-    `A cron expression of 5 or 6 fields was expected; the date ${JSON.stringify(fields)} came.`,
-  );
+  return local === null ? null : local - stretch.offset;
+}
+
+function latestIn(calendar: CronCalendar, zone: Zone, at: number): number | null {
+  let stretch = zone.at(at);
+  let local = calendar.last(at + stretch.offset);
+  while (local !== null && local < firstLocal(calendar, stretch)) {
+    const shown = stretch.start + stretch.before;
+    const isSkipped = local >= shown && local < stretch.start + stretch.offset;
+    if (isSkipped && calendar.hours !== 'every') return stretch.start;
+    stretch = zone.at(stretch.start - 1);
+    local = calendar.last(shown - 1);
+  }
+  return local === null ? null : local - stretch.offset;
+}
+
+/** The first local time of a stretch that counts: a fixed hour does not where the stretch before has shown it. */
+function firstLocal({ hours }: CronCalendar, { start, offset, before }: Stretch): number {
+  return start + (hours === 'fixed' ? Math.max(offset, before) : offset);
 }

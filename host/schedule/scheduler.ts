@@ -1,25 +1,15 @@
+import type { ScheduleName, ScheduleStore } from '../bus/schedules.ts';
 import type { TenantId } from '../event/names.ts';
-import type { TimerPlan } from '../flow/flow.ts';
-import type { Tick } from '../sandbox/protocol.ts';
-import { compilePlan, type InstantPlan } from './calculator.ts';
+import { type InstantPlan, PlanCompiler, planKey } from './calculator.ts';
 import { type Clock, MAX_SLEEP_MS } from './clock.ts';
 import { InstantHeap } from './instant-heap.ts';
-import { tickId } from './tick-id.ts';
+import { Lines } from './lines.ts';
+import { type Rest, type ScheduleEntry, Slot, type TickActions } from './slot.ts';
 
-/** One schedule of a tenant. */
-export interface ScheduleEntry {
-  readonly tenant: TenantId;
-  /** Unique in the tenant: `flow:<name>/<trigger index>`. */
-  readonly schedule: string;
-  /** The flow's name. */
-  readonly name: string;
-  readonly plan: TimerPlan;
-}
-
-/** An instant that has come. */
-export interface DueTick {
-  readonly entry: ScheduleEntry;
-  readonly tick: Tick;
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  readonly store: Pick<ScheduleStore, 'begin' | 'watch'>;
+  readonly actions: TickActions;
 }
 
 export interface Upcoming {
@@ -28,129 +18,200 @@ export interface Upcoming {
   readonly instants: readonly number[];
 }
 
-export interface SchedulerOptions {
-  readonly clock: Clock;
-  /** Hears of up to 1,000 ticks at a time. Must not throw. */
-  readonly onDue: (ticks: readonly DueTick[]) => void;
-}
-
-interface Slot {
-  readonly entry: ScheduleEntry;
-  readonly plan: InstantPlan;
-  next: number;
-  lastRun: number | null;
-}
-
-const MAX_BATCH = 1000;
+/** Ticks that are being made events of at a time, in all and of one tenant. */
+const MAX_AT_WORK = 256;
+const MAX_AT_WORK_A_TENANT = 32;
+/** A timer that comes later than this was on a machine that slept, or the clock was set. */
+const MAX_LATE_MS = 60_000;
+/** A schedule that waits for its last tick to be worked off asks again after so long: another host may have done it. */
+const RECHECK_MS = 10_000;
 
 /** Fires the ticks of all schedules of all tenants, from one heap and one timer (S3). */
 export class Scheduler {
   readonly #clock: Clock;
-  readonly #onDue: SchedulerOptions['onDue'];
+  readonly #actions: TickActions;
+  readonly #entries: readonly ScheduleEntry[];
+  readonly #byTenant: ReadonlyMap<TenantId, readonly ScheduleEntry[]>;
+  readonly #plans: PlanCompiler;
   readonly #heap = new InstantHeap<Slot>();
-  readonly #entries: ScheduleEntry[] = [];
-  /** Most schedules share a few plans. */
-  readonly #plans = new Map<string, InstantPlan>();
-  #cancelTimer: (() => void) | undefined;
+  readonly #ready = new Lines<Slot>(MAX_AT_WORK_A_TENANT);
+  readonly #slots = new Map<string, Slot>();
+  /** Those that wait for their last tick to be worked off, and when they ask again; the first one first. */
+  readonly #blocked = new Map<Slot, number>();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #unwatch: () => void;
+  #armed: { readonly at: number; readonly cancel: () => void } | undefined;
   #stopped = false;
 
-  constructor({ clock, onDue }: SchedulerOptions) {
+  private constructor(
+    { clock, store, actions }: SchedulerOptions,
+    entries: readonly ScheduleEntry[],
+    plans: PlanCompiler,
+  ) {
     this.#clock = clock;
-    this.#onDue = onDue;
+    this.#actions = actions;
+    this.#entries = entries;
+    this.#byTenant = Map.groupBy(entries, ({ tenant }) => tenant);
+    this.#plans = plans;
+    this.#unwatch = store.watch((schedule) => this.#settled(schedule));
   }
 
   /**
-   * Adds schedules; their first instants are those after now. All of them are added, or none.
-   * @throws GtpackError `timer_plan_invalid`
+   * Starts where the store has the schedules; what came due while no host ran is caught up with as each of them says.
+   * @throws GtpackError `timer_plan_invalid`, `bus_unavailable`
    */
-  add(entries: readonly ScheduleEntry[]): void {
-    const now = this.#clock.now();
-    const slots: Slot[] = [];
-    for (const entry of entries) {
-      const plan = this.#plan(entry.plan);
-      const next = plan.next(now);
-      if (next !== null) slots.push({ entry, plan, next, lastRun: null });
-    }
-    for (const entry of entries) this.#entries.push(entry);
-    this.#heap.addAll(slots);
-    this.#arm();
-  }
-
-  /** The next `count` instants of each schedule, in the order they were added. */
-  upcoming(count: number): readonly Upcoming[] {
-    const now = this.#clock.now();
-    return this.#entries.map((entry) => {
-      const plan = this.#plan(entry.plan);
-      const instants: number[] = [];
-      let instant = plan.next(now);
-      while (instant !== null && instants.length < count) {
-        instants.push(instant);
-        instant = plan.next(instant);
-      }
-      return { entry, instants };
+  static async start(options: SchedulerOptions, entries: readonly ScheduleEntry[]): Promise<Scheduler> {
+    const plans = new PlanCompiler();
+    const starts = entries.map((entry) => {
+      plans.compile(entry.plan);
+      return { tenant: entry.tenant, schedule: entry.schedule, plan: planKey(entry.plan) };
     });
-  }
-
-  /** Fires nothing more. */
-  stop(): void {
-    this.#stopped = true;
-    this.#cancelTimer?.();
-  }
-
-  #plan(plan: TimerPlan): InstantPlan {
-    const key = plan.kind === 'cron' ? `${plan.timezone} ${plan.cron}` : `every ${plan.everyMs}`;
-    let compiled = this.#plans.get(key);
-    if (compiled === undefined) {
-      compiled = compilePlan(plan);
-      this.#plans.set(key, compiled);
+    const now = options.clock.now();
+    const positions = entries.length === 0 ? [] : await options.store.begin(starts, now);
+    const scheduler = new Scheduler(options, entries, plans);
+    const slots: Slot[] = [];
+    for (const [index, entry] of entries.entries()) {
+      const position = positions[index] ?? { at: now, lastRun: null };
+      const slot = new Slot(entry, plans.compile(entry.plan), position, now);
+      scheduler.#slots.set(nameKey(entry), slot);
+      const rest = slot.rest(now);
+      if (rest.kind !== 'until') continue;
+      slot.next = rest.instant;
+      slots.push(slot);
     }
-    return compiled;
+    scheduler.#heap.addAll(slots);
+    scheduler.#arm();
+    return scheduler;
+  }
+
+  /** The next `count` instants of each schedule, of one tenant or of all, in the order they were given. */
+  upcoming(count: number, tenant?: TenantId): readonly Upcoming[] {
+    const entries = tenant === undefined ? this.#entries : (this.#byTenant.get(tenant) ?? []);
+    return upcomingOf(entries, this.#plans, this.#clock.now(), count);
+  }
+
+  /** Fires nothing more; resolves when what was fired before is stored, or given back (B7). */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#unwatch();
+    this.#armed?.cancel();
+    this.#armed = undefined;
+    await Promise.all(this.#underWay);
   }
 
   #arm(): void {
-    this.#cancelTimer?.();
-    const { top } = this.#heap;
-    if (this.#stopped || top === undefined) return;
-    const delayMs = Math.min(MAX_SLEEP_MS, Math.max(0, top.next - this.#clock.now()));
-    this.#cancelTimer = this.#clock.setTimer(() => this.#fire(), delayMs);
+    if (this.#stopped) return;
+    const next = Math.min(this.#heap.top?.next ?? Number.POSITIVE_INFINITY, this.#firstRecheck());
+    if (next === Number.POSITIVE_INFINITY) return;
+    const now = this.#clock.now();
+    const at = now + Math.min(MAX_SLEEP_MS, Math.max(0, next - now));
+    if (this.#armed !== undefined) {
+      if (this.#armed.at <= at) return;
+      this.#armed.cancel();
+    }
+    const cancel = this.#clock.setTimer(() => {
+      this.#armed = undefined;
+      this.#wake(at);
+    }, at - now);
+    this.#armed = { at, cancel };
   }
 
-  #fire(): void {
+  #firstRecheck(): number {
+    for (const at of this.#blocked.values()) return at;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  #wake(expectedAt: number): void {
     const now = this.#clock.now();
-    let batch: DueTick[] = [];
+    if (now - expectedAt > MAX_LATE_MS) for (const slot of this.#slots.values()) slot.miss(now);
     for (let slot = this.#heap.top; slot !== undefined && slot.next <= now; slot = this.#heap.top) {
-      batch.push(this.#advance(slot, now));
-      if (batch.length === MAX_BATCH) {
-        this.#onDue(batch);
-        batch = [];
-      }
+      this.#heap.dropTop();
+      this.#enlist(slot);
     }
-    if (batch.length > 0) this.#onDue(batch);
+    for (const [slot, recheckAt] of this.#blocked) {
+      if (recheckAt > now) break;
+      slot.settled();
+      this.#blocked.delete(slot);
+      this.#enlist(slot);
+    }
+    this.#arm();
+    this.#work();
+  }
+
+  #settled(schedule: ScheduleName): void {
+    const slot = this.#slots.get(nameKey(schedule));
+    if (slot === undefined) return;
+    slot.settled();
+    if (!this.#blocked.delete(slot)) return;
+    this.#enlist(slot);
+    this.#work();
+  }
+
+  #enlist(slot: Slot): void {
+    this.#ready.add(slot.entry.tenant, slot);
+  }
+
+  #work(): void {
+    while (!this.#stopped && this.#underWay.size < MAX_AT_WORK) {
+      const slot = this.#ready.take();
+      if (slot === undefined) return;
+      const done = this.#turn(slot).finally(() => {
+        this.#underWay.delete(done);
+        this.#work();
+      });
+      this.#underWay.add(done);
+    }
+  }
+
+  async #turn(slot: Slot): Promise<void> {
+    const rest = await slot.turn(this.#actions, () => this.#clock.now());
+    this.#ready.done(slot.entry.tenant);
+    this.#place(slot, rest);
+  }
+
+  #place(slot: Slot, rest: Rest): void {
+    const now = this.#clock.now();
+    if (rest.kind === 'ended') return;
+    if (rest.kind === 'blocked') this.#blocked.set(slot, now + RECHECK_MS);
+    else if (rest.instant <= now) this.#enlist(slot);
+    else {
+      slot.next = rest.instant;
+      this.#heap.add(slot);
+    }
     this.#arm();
   }
+}
 
-  /** Makes the tick of the slot on top, and moves the slot on. */
-  #advance(slot: Slot, now: number): DueTick {
-    const { entry, plan, lastRun } = slot;
-    const { latest, passedOver, next } = plan.due(slot.next, now);
-    slot.lastRun = latest;
-    if (next === null) {
-      this.#heap.dropTop();
-    } else {
-      slot.next = next;
-      this.#heap.sinkTop();
+/** The next `count` instants after `now` of each schedule. Schedules that share a plan share the list. */
+export function upcomingOf(
+  entries: readonly ScheduleEntry[],
+  plans: PlanCompiler,
+  now: number,
+  count: number,
+): readonly Upcoming[] {
+  const known = new Map<InstantPlan, readonly number[]>();
+  return entries.map((entry) => {
+    const plan = plans.compile(entry.plan);
+    let instants = known.get(plan);
+    if (instants === undefined) {
+      instants = firstInstants(plan, now, count);
+      known.set(plan, instants);
     }
-    return {
-      entry,
-      tick: {
-        id: tickId(entry.tenant, entry.schedule, latest),
-        schedule: entry.schedule,
-        name: entry.name,
-        scheduledAt: latest,
-        firedAt: now,
-        lastRun,
-        missed: passedOver,
-      },
-    };
+    return { entry, instants };
+  });
+}
+
+function firstInstants(plan: InstantPlan, after: number, count: number): readonly number[] {
+  const instants: number[] = [];
+  let instant = plan.next(after);
+  while (instant !== null && instants.length < count) {
+    instants.push(instant);
+    instant = plan.next(instant);
   }
+  return instants;
+}
+
+/** A tenant holds no line feed. */
+function nameKey({ tenant, schedule }: ScheduleName): string {
+  return `${tenant}\n${schedule}`;
 }

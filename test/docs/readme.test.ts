@@ -12,7 +12,6 @@ import { NODE_TYPES } from '../../host/flow/flow.ts';
 import {
   configShapes,
   flowShape,
-  LATER_TRIGGER_KEYS,
   LATER_TYPES,
   nodeShape,
   triggerShapes,
@@ -186,7 +185,6 @@ describe('keys', () => {
       ...Object.values(triggerShapes).flatMap(keysOf),
       ...NODE_TYPES,
       ...LATER_TYPES,
-      ...LATER_TRIGGER_KEYS,
     ];
     expect(sorted(own).filter((key) => !named.includes(key))).toEqual([]);
   });

@@ -96,23 +96,35 @@ test('timers keep their plan, in UTC where no zone is named', async () => {
   const plans = [
     '{ type: timer, cron: "0 9 * * *", target: a }',
     '{ type: timer, cron: "*/10 0 9 * * MON-FRI", timezone: America/New_York, target: a }',
-    '{ type: timer, interval_seconds: 300, target: a }',
+    '{ type: timer, interval_seconds: 300, target: a, catch_up: all, catch_up_window: 2h, overlap: skip, jitter: 30s }',
   ];
+  const usual = { catchUp: 'latest', catchUpWindowMs: 86_400_000, overlap: 'queue', jitterMs: 0 };
   const flow = await load(flowOf(node, plans.join('\n  - ')));
-  expect(flow.triggers).toEqual([
+  expect(flow.triggers.filter(({ type }) => type === 'timer')).toEqual([
     {
       type: 'timer',
       schedule: 'flow:orders/0',
       target: 'a',
-      plan: { kind: 'cron', cron: '0 9 * * *', timezone: 'UTC' },
+      timing: { plan: { kind: 'cron', cron: '0 9 * * *', timezone: null }, ...usual },
     },
     {
       type: 'timer',
       schedule: 'flow:orders/1',
       target: 'a',
-      plan: { kind: 'cron', cron: '*/10 0 9 * * MON-FRI', timezone: 'America/New_York' },
+      timing: {
+        plan: { kind: 'cron', cron: '*/10 0 9 * * MON-FRI', timezone: 'America/New_York' },
+        ...usual,
+      },
     },
-    { type: 'timer', schedule: 'flow:orders/2', target: 'a', plan: { kind: 'interval', everyMs: 300_000 } },
+    {
+      type: 'timer',
+      schedule: 'flow:orders/2',
+      target: 'a',
+      timing: {
+        plan: { kind: 'interval', everyMs: 300_000 },
+        ...{ catchUp: 'all', catchUpWindowMs: 7_200_000, overlap: 'skip', jitterMs: 30_000 },
+      },
+    },
   ]);
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Flow, Trigger } from '../../host/flow/flow.ts';
 import { FlowMatcher, runId } from '../../host/flow/match.ts';
+import type { Schedule, WrittenPlan } from '../../host/written/schedule.ts';
 
 function flow(name: string, ...triggers: Trigger[]): Flow {
   return {
@@ -50,10 +51,16 @@ test('every matching trigger of every flow is a run of its own', () => {
 });
 
 test('a tick fires the timer of its schedule, and event triggers that match its type', () => {
-  const plan = { kind: 'interval', everyMs: 1000 } as const;
+  const timing: Schedule<WrittenPlan> = {
+    plan: { kind: 'interval', everyMs: 1000 },
+    catchUp: 'none',
+    catchUpWindowMs: 0,
+    overlap: 'skip',
+    jitterMs: 0,
+  };
   const matcher = new FlowMatcher([
-    flow('a', { type: 'timer', schedule: 'flow:a/0', plan, target: 'x' }),
-    flow('b', { type: 'timer', schedule: 'flow:b/0', plan, target: 'x' }, on('timer.*')),
+    flow('a', { type: 'timer', schedule: 'flow:a/0', timing, target: 'x' }),
+    flow('b', { type: 'timer', schedule: 'flow:b/0', timing, target: 'x' }, on('timer.*')),
   ]);
   expect(matched(matcher, 'timer.a', 'flow:a/0')).toEqual(['a/0', 'b/1']);
   expect(matched(matcher, 'timer.a')).toEqual(['b/1']);

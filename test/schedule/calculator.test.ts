@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compilePlan, nextInstant } from '../../host/schedule/schedule.ts';
+import { compilePlan, countInstants } from '../../host/schedule/schedule.ts';
 
 const instants = (cron: string, timezone: string, from: string, count: number): string[] => {
   const plan = compilePlan({ kind: 'cron', cron, timezone });
@@ -38,7 +38,7 @@ describe('a cron plan', () => {
     expect(plan.next(20_000)).toBe(40_000);
   });
 
-  test('knows leap days, month ends and what never comes', () => {
+  test('knows leap days and month ends', () => {
     expect(instants('0 0 29 2 *', 'UTC', '2025-01-01T00:00:00Z', 2)).toEqual([
       '2028-02-29T00:00Z',
       '2032-02-29T00:00Z',
@@ -47,7 +47,6 @@ describe('a cron plan', () => {
       '2025-02-28T00:00Z',
       '2025-03-31T00:00Z',
     ]);
-    expect(nextInstant({ kind: 'cron', cron: '0 0 30 2 *', timezone: 'UTC' }, 0)).toBeNull();
   });
 });
 
@@ -64,6 +63,15 @@ describe('where the clocks go forward', () => {
       '2025-03-30T01:00Z',
       '2025-03-31T00:00Z',
     ]);
+  });
+  test('a step of hours that is skipped is due when they have jumped', () => {
+    expect(instants('30 */2 * * *', 'Europe/Berlin', '2025-03-29T23:45:00Z', 2)).toEqual([
+      '2025-03-30T01:00Z',
+      '2025-03-30T02:30Z',
+    ]);
+  });
+  test('a day that is skipped whole is due when it is over', () => {
+    expect(instants('0 9 30 12 *', 'Pacific/Apia', '2011-12-01T00:00:00Z', 1)).toEqual(['2011-12-30T10:00Z']);
   });
   test('an hourly time goes on hour by hour', () => {
     expect(instants('30 * * * *', 'Europe/Berlin', '2025-03-30T00:00:00Z', 3)).toEqual([
@@ -87,6 +95,25 @@ describe('where an hour repeats', () => {
       '2025-10-26T02:30Z',
     ]);
   });
+  test('a fixed hour is due once, whatever its minutes are made of', () => {
+    expect(instants('*/20 2 * * *', 'Europe/Berlin', eve, 4)).toEqual([
+      '2025-10-26T00:00Z',
+      '2025-10-26T00:20Z',
+      '2025-10-26T00:40Z',
+      '2025-10-27T01:00Z',
+    ]);
+  });
+  test('a half hour that repeats is as an hour', () => {
+    expect(instants('45 1 * * *', 'Australia/Lord_Howe', '2025-04-05T00:00:00Z', 2)).toEqual([
+      '2025-04-05T14:45Z',
+      '2025-04-06T15:15Z',
+    ]);
+    expect(instants('45 * * * *', 'Australia/Lord_Howe', '2025-04-05T14:00:00Z', 3)).toEqual([
+      '2025-04-05T14:45Z',
+      '2025-04-05T15:15Z',
+      '2025-04-05T16:15Z',
+    ]);
+  });
   test('a wildcard hour is due in both passes', () => {
     expect(instants('30 * * * *', 'Europe/Berlin', '2025-10-26T00:00:00Z', 3)).toEqual([
       '2025-10-26T00:30Z',
@@ -103,32 +130,20 @@ describe('where an hour repeats', () => {
   });
 });
 
-describe('what is due', () => {
+describe('looking back', () => {
   const minutely = compilePlan({ kind: 'cron', cron: '* * * * *', timezone: 'UTC' });
   const at = Date.parse('2025-01-01T12:00:00Z');
 
-  test('on time: the instant itself', () => {
-    expect(minutely.due(at, at + 5)).toEqual({ latest: at, passedOver: 0, next: at + 60_000 });
+  test('the latest instant is the one that is asked for, or the last before it', () => {
+    expect(minutely.latest(at)).toBe(at);
+    expect(minutely.latest(at + 59_999)).toBe(at);
+    expect(minutely.latest(at - 1)).toBe(at - 60_000);
+    expect(compilePlan({ kind: 'interval', everyMs: 7000 }).latest(20_999)).toBe(14_000);
   });
-  test('late: the latest, and how many went by', () => {
-    expect(minutely.due(at, at + 180_000)).toEqual({
-      latest: at + 180_000,
-      passedOver: 3,
-      next: at + 240_000,
-    });
-  });
-  test('a year late: the latest all the same, and a count that stops at 1,000', () => {
-    const year = 365 * 86_400_000;
-    expect(minutely.due(at, at + year + 7)).toEqual({
-      latest: at + year,
-      passedOver: 1000,
-      next: at + year + 60_000,
-    });
-    expect(minutely.due(at, at + year).latest).toBe(at + year);
-  });
-  test('the last instant of all: none follows', () => {
-    const once = compilePlan({ kind: 'interval', everyMs: 1000 });
-    expect(once.due(1000, 9_500)).toEqual({ latest: 9000, passedOver: 8, next: 10_000 });
+  test('instants are counted after the one and up to the other, as far as is asked for', () => {
+    expect(countInstants(minutely, at, at + 180_000, 1000)).toBe(3);
+    expect(countInstants(minutely, at, at, 1000)).toBe(0);
+    expect(countInstants(minutely, at, at + 365 * 86_400_000, 1000)).toBe(1000);
   });
 });
 
@@ -150,6 +165,7 @@ describe('a plan that can’t be used is refused', () => {
     ['nothing', { kind: 'cron', cron: '', timezone: 'UTC' }],
     ['a date', { kind: 'cron', cron: '2030-01-01T00:00:00Z', timezone: 'UTC' }],
     ['an unknown zone', { kind: 'cron', cron: '* * * * *', timezone: 'Mars/Olympus' }],
+    ['a day that no month has', { kind: 'cron', cron: '0 0 30 2 *', timezone: 'UTC' }],
     ['an interval of nothing', { kind: 'interval', everyMs: 0 }],
     ['an interval backwards', { kind: 'interval', everyMs: -1 }],
     ['half a millisecond', { kind: 'interval', everyMs: 0.5 }],

@@ -29,6 +29,11 @@ export class HandClock implements Clock {
     return this.#timer === undefined ? 0 : 1;
   }
 
+  /** Whoever set the timer is no more. */
+  forget(): void {
+    this.#timer = undefined;
+  }
+
   /** Moves on, as an awake machine does: the timer comes on time. */
   runTo(instant: string): void {
     const end = Date.parse(instant);

@@ -12,6 +12,7 @@ import type {
   TenantCounts,
 } from '../bus.ts';
 import type { DeadLetters, FinishedRuns } from '../records.ts';
+import type { ScheduleStore } from '../schedules.ts';
 import type { StateStore } from '../state.ts';
 import type { TimerStore } from '../timers.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -22,6 +23,7 @@ import { copiedEvent, settlementOperation } from './settlement.ts';
 import { type QueueBounds, StoreConnection } from './store-connection.ts';
 import { StoredLetters, StoredRuns } from './stored-records.ts';
 import { StoredState } from './stored-state.ts';
+import { StoredSchedules } from './stored-schedules.ts';
 import { StoredTimers } from './stored-timers.ts';
 import { Taps } from './taps.ts';
 import { memoryBytes } from './tenant-queue.ts';
@@ -68,6 +70,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
  * - `sweep`, `checkpoint` what keeps the file small, in steps that are bounded whatever it holds
  * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
  * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
+ * - `stored-schedules` where the schedules are; `schedule-table` the thread's side of it
  * - `store-check` looks through a store that no host serves
  * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
  *
@@ -84,12 +87,14 @@ class StoredBus implements DurableBus {
   readonly state: StateStore;
   readonly timers: TimerStore;
   readonly deadLetters: DeadLetters;
+  readonly schedules: ScheduleStore;
   readonly runs: FinishedRuns;
   readonly #store: StoreConnection;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
   readonly #retention: Retention;
   readonly #taps = new Taps();
+  readonly #schedules: StoredSchedules;
 
   constructor(store: StoreConnection, scheduler: Scheduler, retentionMs: number) {
     this.#store = store;
@@ -101,6 +106,14 @@ class StoredBus implements DurableBus {
       this.#eventStored(tenant, event, sequence),
     );
     this.deadLetters = new StoredLetters(store, {
+    this.#schedules = new StoredSchedules(store, {
+      copied: (messages) => {
+        if (!messages.every(isUnicode)) throw notUnicode();
+        return messages.map(copiedEvent);
+      },
+      stored: (tenant, messages, sequences) => this.#stored({ tenant, messages }, sequences),
+    });
+    this.schedules = this.#schedules;
       replayed: ({ tenant }, { event, sequence }, fromStart) => {
         this.#dispatcher.queueOf(tenant).deadLetters -= 1;
         this.#eventStored(tenant, event, sequence, !fromStart);
@@ -201,6 +214,7 @@ class StoredBus implements DurableBus {
           if (operation.kind === 'dead') queue.deadLetters += 1;
           this.#taps.settled(tenant, settlement);
           if (operation.kind === 'dead' && operation.alert !== null)
+          if (operation.kind !== 'nak') this.#schedules.settled(tenant, settlement.delivery);
             this.#eventStored(tenant, operation.alert, Number(answer.result));
         } else if (operation.kind === 'nak') {
           this.#dispatcher.delayed(queue, 0); // Nothing was put off, so nothing may be held back by it.

@@ -100,6 +100,7 @@ const TABLES: readonly { readonly since: number; readonly table: string }[] = [
   { since: 1, table: 'journal' },
   { since: 2, table: 'state' },
   { since: 2, table: 'timers' },
+  { since: 5, table: 'schedules' },
 ];
 
 /** What must not be, and how to count it. `since` the schema's version that has it. */

@@ -4,6 +4,7 @@ import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
 import { Backlog } from './backlog.ts';
 import { isFatalFault, isFull, isStorageFault } from './fault.ts';
 import { RecordTables } from './record-tables.ts';
+import { ScheduleTable } from './schedule-table.ts';
 import { StateTable } from './state-table.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import { Sweep } from './sweep.ts';
@@ -25,6 +26,7 @@ export class Store {
   readonly #sweep: Sweep;
   readonly #state: StateTable;
   readonly #timers: TimerTable;
+  readonly #schedules: ScheduleTable;
   readonly #records: RecordTables;
   readonly #backlog: Backlog;
   readonly #dedupeWindowMs: number;
@@ -35,6 +37,7 @@ export class Store {
     this.#state = new StateTable(this.#statements);
     this.#sweep = new Sweep(database, this.#state);
     this.#timers = new TimerTable(this.#statements);
+    this.#schedules = new ScheduleTable(database);
     this.#records = new RecordTables(database);
     this.#backlog = new Backlog(this.#statements);
     this.#dedupeWindowMs = dedupeWindowMs;
@@ -144,6 +147,10 @@ export class Store {
         if (!this.#timers.take(operation)) return null;
         return this.#insert(owner.tenant, event, now);
       }
+      case 'schedules_begin':
+        return this.#schedules.begin(operation);
+      case 'schedule_tick':
+        return this.#schedules.tick(operation, (message) => this.#insert(operation.tenant, message, now));
       case 'letters':
         return this.#records.letters(operation.query);
       case 'letter':

@@ -13,6 +13,7 @@ import type {
   Page,
   RunQuery,
 } from '../records.ts';
+import type { SchedulePosition, ScheduleStart, ScheduleTick } from '../schedules.ts';
 import type { DeleteOutcome, StateOutcome, StateQuota, StoredValue } from '../state.ts';
 import type { DueTimers, StoredTimer, Timer, TimerQueue, WaitingTimers } from '../timers.ts';
 
@@ -134,6 +135,8 @@ export type Operation =
       readonly event: EventMessage;
       readonly nextDueAt: number | null;
     }
+  | { readonly kind: 'schedules_begin'; readonly schedules: readonly ScheduleStart[]; readonly at: number }
+  | (ScheduleTick & { readonly kind: 'schedule_tick'; readonly messages: readonly EventMessage[] })
   | { readonly kind: 'letters'; readonly query: LetterQuery }
   | { readonly kind: 'letter'; readonly letter: LetterRef }
   | { readonly kind: 'letter_replay'; readonly letter: LetterRef; readonly fromStart: boolean }
@@ -175,6 +178,12 @@ export interface Results {
   /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */
   readonly timer_fire: number | null;
   readonly letters: Page<DeadLetterHead>;
+  readonly schedules_begin: readonly SchedulePosition[];
+  /** `sequences`: as of `publish`. */
+  readonly schedule_tick:
+    | { readonly kind: 'ticked'; readonly sequences: readonly number[] }
+    | { readonly kind: 'past'; readonly position: SchedulePosition }
+    | { readonly kind: 'busy' };
   readonly letter: DeadLetter | null;
   readonly letter_replay: Replayed;
   readonly letter_drop: boolean;
