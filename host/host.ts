@@ -41,6 +41,9 @@ import { Sandbox } from './sandbox/sandbox.ts';
 import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
 import { delayedNotice, lostNotice, skippedNotice, Ticking } from './schedule/ticking.ts';
 
+/** A probe gets its answer within this. */
+const READY_WITHIN_MS = 2000;
+
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
 export const startHost: StartHost = async (bundle, options) => {
   const opened = new AsyncDisposableStack();

@@ -22,8 +22,8 @@ import { type Scheduler, SYSTEM_SCHEDULER } from './scheduler.ts';
 import { copiedEvent, settlementOperation } from './settlement.ts';
 import { type QueueBounds, StoreConnection } from './store-connection.ts';
 import { StoredLetters, StoredRuns } from './stored-records.ts';
-import { StoredState } from './stored-state.ts';
 import { StoredSchedules } from './stored-schedules.ts';
+import { StoredState } from './stored-state.ts';
 import { StoredTimers } from './stored-timers.ts';
 import { Taps } from './taps.ts';
 import { memoryBytes } from './tenant-queue.ts';
@@ -69,8 +69,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
  * - `store-thread`, `store`, `statements`, `backlog` the thread's side; `database`, `schema`, `fault` its file
  * - `sweep`, `checkpoint` what keeps the file small, in steps that are bounded whatever it holds
  * - `stored-state`, `stored-timers` what providers keep; `state-table`, `timer-table` the thread's side of it
- * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
  * - `stored-schedules` where the schedules are; `schedule-table` the thread's side of it
+ * - `stored-records` what operators see and mend; `record-tables` the thread's side of it
  * - `store-check` looks through a store that no host serves
  * - `dispatcher`, `tenant-queue` deliveries, leases and retries; `settlement`, `taps`, `retention`, `scheduler`
  *
@@ -86,15 +86,15 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
 class StoredBus implements DurableBus {
   readonly state: StateStore;
   readonly timers: TimerStore;
-  readonly deadLetters: DeadLetters;
   readonly schedules: ScheduleStore;
+  readonly deadLetters: DeadLetters;
   readonly runs: FinishedRuns;
   readonly #store: StoreConnection;
   readonly #scheduler: Scheduler;
   readonly #dispatcher: Dispatcher;
   readonly #retention: Retention;
-  readonly #taps = new Taps();
   readonly #schedules: StoredSchedules;
+  readonly #taps = new Taps();
 
   constructor(store: StoreConnection, scheduler: Scheduler, retentionMs: number) {
     this.#store = store;
@@ -105,7 +105,6 @@ class StoredBus implements DurableBus {
     this.timers = new StoredTimers(store, (tenant, event, sequence) =>
       this.#eventStored(tenant, event, sequence),
     );
-    this.deadLetters = new StoredLetters(store, {
     this.#schedules = new StoredSchedules(store, {
       copied: (messages) => {
         if (!messages.every(isUnicode)) throw notUnicode();
@@ -114,6 +113,7 @@ class StoredBus implements DurableBus {
       stored: (tenant, messages, sequences) => this.#stored({ tenant, messages }, sequences),
     });
     this.schedules = this.#schedules;
+    this.deadLetters = new StoredLetters(store, {
       replayed: ({ tenant }, { event, sequence }, fromStart) => {
         this.#dispatcher.queueOf(tenant).deadLetters -= 1;
         this.#eventStored(tenant, event, sequence, !fromStart);
@@ -213,8 +213,8 @@ class StoredBus implements DurableBus {
           else queue.pending -= 1;
           if (operation.kind === 'dead') queue.deadLetters += 1;
           this.#taps.settled(tenant, settlement);
-          if (operation.kind === 'dead' && operation.alert !== null)
           if (operation.kind !== 'nak') this.#schedules.settled(tenant, settlement.delivery);
+          if (operation.kind === 'dead' && operation.alert !== null)
             this.#eventStored(tenant, operation.alert, Number(answer.result));
         } else if (operation.kind === 'nak') {
           this.#dispatcher.delayed(queue, 0); // Nothing was put off, so nothing may be held back by it.

@@ -177,13 +177,13 @@ export interface Results {
   readonly timers_due: DueTimers;
   /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */
   readonly timer_fire: number | null;
-  readonly letters: Page<DeadLetterHead>;
   readonly schedules_begin: readonly SchedulePosition[];
   /** `sequences`: as of `publish`. */
   readonly schedule_tick:
     | { readonly kind: 'ticked'; readonly sequences: readonly number[] }
     | { readonly kind: 'past'; readonly position: SchedulePosition }
     | { readonly kind: 'busy' };
+  readonly letters: Page<DeadLetterHead>;
   readonly letter: DeadLetter | null;
   readonly letter_replay: Replayed;
   readonly letter_drop: boolean;
