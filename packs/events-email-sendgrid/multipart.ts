@@ -80,14 +80,17 @@ function boundaryOf(contentType: string): string {
   return boundary;
 }
 
-/** A parameter of a header. In quotes, `\` and `%22` stand before and for a quote; both are how browsers and servers write it. */
+/**
+ * A parameter of a header, in quotes or without. The quote that ends it has nothing behind it but the next; one in it is `%22` as browsers write
+ * it, or `\"`; a backslash is itself.
+ */
 function parameterOf(header: string, name: string): string | undefined {
   const found = new RegExp(
-    `;\\s{0,8}${name}=(?:"((?:[^"\\\\]|\\\\.){0,1000})"|([^\\s;"]{1,1000}))`,
+    `;\\s{0,8}${name}=(?:"((?:[^"]|"(?!\\s{0,8}(?:;|$))){0,1000})"|([^\\s;"]{1,1000}))`,
     'i',
   ).exec(header);
   if (found === null) return undefined;
-  return found[1]?.replace(/\\(["\\])/g, '$1').replace(/%22/g, '"') ?? found[2];
+  return found[1]?.replaceAll('\\"', '"').replaceAll('%22', '"') ?? found[2];
 }
 
 function invalid(message: string): ProviderProblem {

@@ -1,24 +1,82 @@
-import { configText, IngestRequest } from "gtpack";
+import { IngestRequest } from "gtpack";
+import { scalarAt } from "./json-path";
+import { Rules } from "./preset";
+import { Settings } from "./settings";
 
-/**
- * The event's type: the one in the URL's short path; else, on the long path, the config's `event_type`; else the handler,
- * which has to be an event type then.
- */
+/** An event's type, or what is wrong with it. */
 export class EventTypeChoice {
   eventType: string = "";
   /** What is wrong with the type that was chosen, for the sender. */
   fault: string | null = null;
 }
 
-export function chooseEventType(request: IngestRequest): EventTypeChoice {
+/**
+ * The type that the request itself says, where the config or its preset tells how: in a header, or in its JSON. Else the one in the URL's
+ * short path; else, on the long path, the config's `event_type`, else the handler, which has to be an event type then.
+ *
+ * @param json the payload
+ * @param cloudType that of a CloudEvent
+ */
+export function chooseEventType(
+  request: IngestRequest,
+  own: Settings,
+  rules: Rules | null,
+  json: string,
+  cloudType: string | null = null,
+): EventTypeChoice {
+  const said = cloudType !== null && own.typeFrom === null ? cloudType : saidType(request, own, rules, json);
+  if (said !== null) {
+    const configured = own.typePrefix;
+    let prefix = "";
+    if (configured !== null) prefix = configured;
+    else if (rules !== null && own.typeFrom === null) prefix = rules.prefix;
+    return checked(prefix + tokensOf(said), "What the request says");
+  }
   // The host has checked this one.
   const fromPath = request.eventType;
   if (fromPath !== null) return chosen(fromPath);
-  const configured = configText("event_type");
+  const configured = own.eventType;
   if (configured !== null) return checked(configured, "The config's event_type");
   const handler = request.handler;
-  if (handler !== null) return checked(handler, "The path's last part");
+  if (handler !== null) {
+    const prefix = own.typePrefix;
+    return checked(prefix === null ? handler : prefix + handler, "The path's last part");
+  }
   return refused("Expected an event type, got none: neither the path nor the config's event_type gives one.");
+}
+
+function saidType(request: IngestRequest, own: Settings, rules: Rules | null, json: string): string | null {
+  const source = own.typeFrom;
+  if (source !== null) return valueOf(request, source.header, source.path, json);
+  if (rules === null) return null;
+  const said = valueOf(request, rules.typeHeader, rules.typePath, json);
+  if (said !== null) return said;
+  // What Slack posts besides events: a command typed, a button pressed.
+  if (rules.prefix != "slack.") return null;
+  const command = scalarAt(json, "command");
+  return command !== null ? "command" : scalarAt(json, "type");
+}
+
+/** What a header says, or a path into the JSON; null where there is nothing, or an empty text. */
+export function valueOf(request: IngestRequest, header: string | null, path: string | null, json: string): string | null {
+  let value: string | null = null;
+  if (header !== null) value = request.header(header);
+  else if (path !== null) value = scalarAt(json, path);
+  return value !== null && value.length > 0 ? value : null;
+}
+
+/** Others' names as tokens: `orders/create` is `orders.create`; capitals become small, and what no token may hold an underscore. */
+function tokensOf(name: string): string {
+  let tokens = "";
+  for (let i = 0; i < name.length; i++) {
+    let unit = name.charCodeAt(i);
+    if (unit >= 0x41 && unit <= 0x5a) unit |= 0x20;
+    if (unit == 0x2f || unit == 0x3a) unit = 0x2e;
+    tokens += String.fromCharCode(unit == 0x2e || isTokenUnit(unit) ? unit : 0x5f);
+    if (i == 255) break;
+  }
+  // The last token may not be this one.
+  return tokens == "result" || tokens.endsWith(".result") ? tokens + "_" : tokens;
 }
 
 function checked(text: string, origin: string): EventTypeChoice {
@@ -56,9 +114,11 @@ export function isEventType(text: string): bool {
       tokens++;
       continue;
     }
-    const allowed =
-      (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || unit == 0x5f || unit == 0x2d;
-    if (!allowed) return false;
+    if (!isTokenUnit(unit)) return false;
   }
   return tokens <= 8 && start < text.length && text.substring(start) != "result";
+}
+
+function isTokenUnit(unit: i32): bool {
+  return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || unit == 0x5f || unit == 0x2d;
 }

@@ -1,5 +1,17 @@
-import { asciiLower, decimal, IngestRequest, isValidJson, jsonFault, JsonWriter, quote } from "gtpack";
+import {
+  asciiLower,
+  decimal,
+  decodeBase64,
+  encodeUtf8,
+  IngestRequest,
+  isValidJson,
+  jsonFault,
+  JsonWriter,
+  quote,
+  textField,
+} from "gtpack";
 import { formToJson } from "./form";
+import { multipartToJson } from "./multipart";
 
 /** An event's payload as JSON, or why there is none. */
 export class Payload {
@@ -8,16 +20,20 @@ export class Payload {
   faultMessage: string = "";
 }
 
-/** A request's body by its content type. */
-export function payloadOf(request: IngestRequest): Payload {
+/**
+ * A request's body by its content type.
+ * @param formField the field of a form that holds the JSON, for senders that may send it so; null for none
+ */
+export function payloadOf(request: IngestRequest, formField: string | null = null): Payload {
   const body = request.body;
   if (body.length == 0) return taken("null");
   const contentType = request.header("content-type");
   const mediaType = contentType === null ? "" : mediaTypeOf(contentType);
   if (isJsonType(mediaType)) return jsonPayload(body, request.bodyIsBase64);
+  if (contentType !== null && mediaType == "multipart/form-data") return multipartPayload(contentType, body, request.bodyIsBase64);
   if (request.bodyIsBase64) return taken(described(contentType, ',"body_base64":', body));
   if (mediaType == "" && isValidJson(body)) return taken(body);
-  if (mediaType == "application/x-www-form-urlencoded") return formPayload(body);
+  if (mediaType == "application/x-www-form-urlencoded") return formPayload(body, formField);
   if (mediaType.startsWith("text/")) return taken(quote(body));
   return taken(described(contentType, ',"body":', body));
 }
@@ -34,10 +50,20 @@ function jsonPayload(body: string, isBase64: bool): Payload {
   return refused("json_invalid", "The body was expected to be JSON, got " + found(body, fault.position) + " at " + where);
 }
 
-function formPayload(body: string): Payload {
+function formPayload(body: string, field: string | null): Payload {
   const json = formToJson(body);
-  if (json !== null) return taken(json);
-  return refused("form_too_long", "The form was expected to have at most 500 fields, got more.");
+  if (json === null) return refused("form_too_long", "The form was expected to have at most 500 fields, got more.");
+  const inner: string | null = field === null ? null : textField(json, field);
+  return taken(inner !== null && isValidJson(inner) ? inner : json);
+}
+
+function multipartPayload(contentType: string, body: string, isBase64: bool): Payload {
+  const bytes: Uint8Array | null = isBase64 ? decodeBase64(body) : encodeUtf8(body);
+  // What the host encodes can be decoded.
+  if (bytes === null) return refused("multipart_invalid", "The body was expected to be base64, got something else.");
+  const result = multipartToJson(contentType, bytes);
+  const fault = result.fault;
+  return fault === null ? taken(result.json) : refused("multipart_invalid", "The multipart body " + fault + ".");
 }
 
 function taken(json: string): Payload {

@@ -92,6 +92,12 @@ export class IngestRequest {
     return this.member(QUERY, name);
   }
 
+  /** The whole query, as a JSON object. */
+  get queryJson(): string {
+    const start = this.spans[QUERY << 1];
+    return start == 0 ? "{}" : this.text.substring(start, this.spans[(QUERY << 1) + 1]);
+  }
+
   private member(object: i32, name: string): string | null {
     const start = this.spans[object << 1];
     if (start == 0) return null;
