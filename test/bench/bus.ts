@@ -1,4 +1,4 @@
-import type { Workspace } from './workspace.ts';
+import { NatsServer } from '../nats/server.ts';
 
 /** What a bundle says of its bus, and what has to run for it. */
 export interface BenchBus extends AsyncDisposable {
@@ -7,14 +7,26 @@ export interface BenchBus extends AsyncDisposable {
 }
 
 export interface BusKind {
-  readonly name: 'embedded';
+  readonly name: 'embedded' | 'NATS';
   /** One that nobody else uses. */
-  open(workspace: Workspace): Promise<BenchBus>;
+  open(): Promise<BenchBus>;
 }
 
-export const EMBEDDED: BusKind = {
+const EMBEDDED: BusKind = {
   name: 'embedded',
   open: async () => ({ keys: {}, [Symbol.asyncDispose]: async () => undefined }),
 };
 
-export const BUS_KINDS: readonly BusKind[] = [EMBEDDED];
+/** One server, which confirms without a sync of its disk, as it does by default. */
+const NATS: BusKind = {
+  name: 'NATS',
+  async open() {
+    const server = await NatsServer.start();
+    return {
+      keys: { bus: { kind: 'nats', servers: [server.url] } },
+      [Symbol.asyncDispose]: () => server.stop(),
+    };
+  },
+};
+
+export const BUS_KINDS: readonly BusKind[] = [EMBEDDED, NATS];

@@ -73,7 +73,7 @@ async function measure(
   await using opened = new AsyncDisposableStack();
   opened.defer(() => vendor.stop());
   const start = async (journal: boolean): Promise<LoadedHost> => {
-    const bus = opened.use(await kind.open(workspace));
+    const bus = opened.use(await kind.open());
     const shop = {
       providers: { 'events-webhook': { pack } },
       flows: ['delivery.ygtc'],

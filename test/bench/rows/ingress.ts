@@ -30,7 +30,7 @@ async function measure({ workspace, rounds }: RowTools, kind: BusKind): Promise<
   const pack = await workspace.pack('packs/events-webhook');
   await using opened = new AsyncDisposableStack();
   const bundle = async (): Promise<string> => {
-    const bus = opened.use(await kind.open(workspace));
+    const bus = opened.use(await kind.open());
     return workspace.bundle({ bench: { providers: { 'events-webhook': { pack } } } }, bus.keys);
   };
   const child = <H extends Handlers>(name: string): Child<H> => {

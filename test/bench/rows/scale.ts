@@ -92,7 +92,7 @@ async function measure(
   kind: BusKind,
   { known, active, backlog }: Size,
 ): Promise<{ side: MeasuredSide; notes: string[] }> {
-  await using bus: BenchBus = await kind.open(workspace);
+  await using bus: BenchBus = await kind.open();
   const pack = await workspace.pack('packs/events-webhook');
   const tenant = { providers: { 'events-webhook': { pack } }, flows: ['answer.ygtc'] };
   const names = Array.from({ length: known }, (_, index) => `t${index}`);
