@@ -14,6 +14,8 @@ import { describeTenant, quarantineEntry, statusOf } from './deploy/description.
 import { openBus } from './deploy/open-bus.ts';
 import { Drain } from './deploy/drain.ts';
 import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
+import { operatorTimers } from './deploy/operator-timers.ts';
+import { openOperatorView } from './deploy/operator-view.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
@@ -207,9 +209,10 @@ async function assemble(
     onDelayed: ({ entry, tick }, reason) =>
       log.warn({ tenant: entry.tenant }, delayedNotice(entry, tick, reason)),
   });
+  const schedules = tenants.flatMap((tenant) => tenant.schedules);
   const scheduler = await Scheduler.start(
     { clock: systemClock, store: bus.schedules, actions: ticking },
-    tenants.flatMap(({ schedules }) => schedules),
+    schedules,
   );
   opened.defer(() => scheduler.stop());
 
@@ -265,6 +268,7 @@ async function assemble(
       quarantined: () => sandbox.quarantine.list().map(quarantineEntry),
       release: (tenant, source) => sandbox.quarantine.release(tenant as TenantId, source),
       records: operatorRecords(bus, (tenant) => flowDigests(byId.get(tenant)?.flows ?? [])),
+      timers: operatorTimers({ schedules, timers: () => bus.timers.queues(), now: Date.now }),
     },
     async stop(graceMs) {
       isStopping = true;

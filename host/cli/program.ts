@@ -8,6 +8,7 @@ import { check } from './command/check.ts';
 import { emit } from './command/emit.ts';
 import { quarantineList, quarantineRelease } from './command/quarantine.ts';
 import { tail } from './command/tail.ts';
+import { timers } from './command/timers.ts';
 import { up } from './command/up.ts';
 import { errorJson, noteError, printJson } from './output.ts';
 import { addPackCommands } from './pack-commands.ts';
@@ -74,6 +75,10 @@ interface JsonOption {
 }
 interface AuditWords extends JsonOption, AuditFilterWords {
   readonly follow?: true;
+}
+interface TimersWords extends JsonOption, BundleOption {
+  readonly tenant?: string;
+  readonly next?: string;
 }
 interface BundleOption {
   readonly bundle?: string;
@@ -155,6 +160,16 @@ async function commandLine(
         once(json === true, () => emit(world, tenant, type, { bundle, payload, json: json === true }));
       },
     );
+  program
+    .command('timers')
+    .description('show the next instants of every schedule, and the timers of providers, whether a host runs or not')
+    .option('--bundle <DIR>', 'the bundle; default: this folder, else bundles/demo')
+    .option('--tenant <TENANT>', 'of this tenant only')
+    .option('--next <COUNT>', 'so many instants of each schedule, 1 to 100; default 3')
+    .option('--json', 'one JSON document')
+    .action(({ json, ...words }: TimersWords) => {
+      once(json === true, () => timers(world, rooms, { ...words, json: json === true }));
+    });
   const quarantine = program
     .command('quarantine')
     .description('see and release what a running host holds back for costing its cell too often');

@@ -1,5 +1,6 @@
 import type { Bundle } from '../bundle/bundle.ts';
 import type { Environment } from '../bundle/read-secrets.ts';
+import type { OperatorTimers } from '../control/control.ts';
 import type { DoctorReport } from '../deploy/doctor/finding.ts';
 import type { InstallDecision, InstalledProvider } from '../deploy/install/install.ts';
 import type { InstallPlan, InstallRequest } from '../deploy/install/plan.ts';
@@ -16,6 +17,8 @@ export interface Rooms {
   loadBundle(path: string, environment: Environment): Promise<Bundle>;
   readonly startHost: StartHost;
   readonly checkBundle: CheckBundle;
+  /** The schedules of a bundle that no host runs. */
+  bundleTimers(bundle: Bundle, now: () => number): Promise<OperatorTimers>;
   readonly callPlugin: CallPlugin;
   /** @param environment of this process, for a bundle's secrets */
   examine(path: string, environment: Environment): Promise<DoctorReport>;
@@ -35,6 +38,7 @@ export const hostRooms: Rooms = {
   loadBundle: async (...given) => (await import('../bundle/load.ts')).loadBundle(...given),
   startHost: async (...given) => (await import('../host.ts')).startHost(...given),
   checkBundle: async (...given) => (await import('../deploy/check.ts')).checkBundle(...given),
+  bundleTimers: async (...given) => (await import('../deploy/bundle-timers.ts')).bundleTimers(...given),
   examine: async (...given) => (await import('../deploy/doctor/doctor.ts')).examine(...given),
   callPlugin: async (...given) => (await import('../deploy/call/call.ts')).callPlugin(...given),
   buildPack: async (...given) => (await import('../pack/build.ts')).buildPack(...given),

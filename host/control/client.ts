@@ -6,6 +6,7 @@ import { LineSplitter } from './lines.ts';
 import { CONTROL_VERSION, type ControlRequest, itemOf, MAX_REPLY_BYTES, parseReply } from './protocol.ts';
 import { type OperatorRecords, remoteRecords } from './records.ts';
 import { dialledPath } from './socket-path.ts';
+import { type OperatorTimers, remoteTimers } from './timers.ts';
 
 /** One JSON text of a tail: an event, a result, a dead letter, or how many were dropped. */
 export type TailLine = string;
@@ -13,6 +14,7 @@ export type TailLine = string;
 /** A connection to a running host. One request at a time. */
 export interface ControlClient {
   readonly records: OperatorRecords;
+  readonly timers: OperatorTimers;
   status(): Promise<unknown>;
   quarantined(): Promise<unknown>;
   release(tenant: string, source: string): Promise<unknown>;
@@ -53,6 +55,7 @@ export async function connectControl(bundleDir: string): Promise<ControlClient> 
   };
   return {
     records: remoteRecords((request) => ask({ v: CONTROL_VERSION, ...request } as ControlRequest)),
+    timers: remoteTimers((request) => ask({ v: CONTROL_VERSION, ...request })),
     status: () => ask({ v: CONTROL_VERSION, op: 'status' }),
     quarantined: () => ask({ v: CONTROL_VERSION, op: 'quarantined' }),
     release: (tenant, source) => ask({ v: CONTROL_VERSION, op: 'release', tenant, source }),

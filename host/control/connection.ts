@@ -94,6 +94,8 @@ async function replyTo(request: Exclude<ControlRequest, { op: 'tail' }>, host: C
       return JSON.stringify(host.release(request.tenant, request.source));
     case 'emit':
       return JSON.stringify(await host.emit(request.tenant, request.type, request.payload));
+    case 'timers':
+      return fitting(JSON.stringify(await host.timers.page(request)));
     case 'dlq_list':
     case 'dlq_show':
     case 'dlq_replay':

@@ -3,6 +3,7 @@
  *
  * - `protocol.ts`    the messages, both ways
  * - `records.ts`     the messages about dead letters and runs
+ * - `timers.ts`     the message about schedules and timers
  * - `lines.ts`       bytes to lines, bounded
  * - `socket-path.ts` where the socket lies
  * - `server.ts`      the host's end
@@ -27,3 +28,4 @@ export {
 } from './records.ts';
 export { assertNoHost, type ControlServer, openControl } from './server.ts';
 export { CONTROL_SOCKET } from './socket-path.ts';
+export { MAX_NEXT, type OperatorTimers, type ScheduleLine, type TimerLine } from './timers.ts';

@@ -5,6 +5,7 @@ import type { JsonObject } from '../event/json.ts';
 import type { EnvName } from '../event/names.ts';
 import { closedObject } from '../yaml.ts';
 import { type OperatorRecords, recordRequests } from './records.ts';
+import { type OperatorTimers, timerRequest } from './timers.ts';
 
 /**
  * The wire: lines of JSON, ended by a line feed. A client sends requests; the host answers each with one reply, and
@@ -12,7 +13,8 @@ import { type OperatorRecords, recordRequests } from './records.ts';
  *
  * `{"v":1,"op":"status"}`, `{"v":1,"op":"emit","tenant":"demo","type":"a.b","payload":"{…}"}`,
  * `{"v":1,"op":"tail","tenant":"demo"}`, `{"v":1,"op":"quarantined"}`,
- * `{"v":1,"op":"release","tenant":"demo","source":"events-webhook"}`, and the `dlq_…` and `runs_…` of `records.ts`
+ * `{"v":1,"op":"release","tenant":"demo","source":"events-webhook"}`, `{"v":1,"op":"timers","next":3,"from":0}`,
+ * and the `dlq_…` and `runs_…` of `records.ts`
  * → `{"v":1,"ok":…}` or `{"v":1,"error":{code,message,…}}`, then `{"v":1,"item":…}`
  */
 export const CONTROL_VERSION = 1;
@@ -40,6 +42,7 @@ export interface ControlHost {
   /** Lets one of them go. @returns whether it was held */
   release(tenant: string, source: string): boolean;
   readonly records: OperatorRecords;
+  readonly timers: OperatorTimers;
 }
 
 const version = z.literal(CONTROL_VERSION);
@@ -66,6 +69,7 @@ const requestSchema = z.discriminatedUnion('op', [
   closedObject({ v: version, ...recordRequests[3] }),
   closedObject({ v: version, ...recordRequests[4] }),
   closedObject({ v: version, ...recordRequests[5] }),
+  closedObject({ v: version, ...timerRequest }),
 ]);
 
 export type ControlRequest = z.infer<typeof requestSchema>;

@@ -97,6 +97,7 @@ const noRooms: Rooms = {
   loadBundle: forgotten,
   startHost: forgotten,
   checkBundle: forgotten,
+  bundleTimers: forgotten,
   callPlugin: forgotten,
   examine: forgotten,
   buildPack: forgotten,

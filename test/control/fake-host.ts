@@ -1,5 +1,10 @@
 import type { TapListener, TappedMessage } from '../../host/bus/bus.ts';
-import type { ControlHost, OperatorRecords } from '../../host/control/control.ts';
+import type {
+  ControlHost,
+  OperatorRecords,
+  OperatorTimers,
+  ScheduleLine,
+} from '../../host/control/control.ts';
 import { GtpackError } from '../../host/errors.ts';
 import { parseEnvName, parseEventType, parseTenantId } from '../../host/event/names.ts';
 
@@ -18,6 +23,28 @@ export class FakeHost implements ControlHost {
   readonly listeners = new Set<TapListener>();
   readonly emitted: unknown[] = [];
   readonly records: OperatorRecords;
+  /** Schedules that it has; a page of them holds two. */
+  schedules: readonly ScheduleLine[] = [];
+  readonly timers: OperatorTimers = {
+    page: async ({ next, from }) => ({
+      schedules: this.schedules
+        .slice(from, from + 2)
+        .map((schedule) => ({ ...schedule, next: schedule.next.slice(0, next) })),
+      timers:
+        from === 0
+          ? [
+              {
+                tenant: 'demo',
+                provider: 'orders',
+                event_type: 'reminder.due',
+                count: 2,
+                next: 1_767_225_600_000,
+              },
+            ]
+          : [],
+      more: from + 2 < this.schedules.length ? from + 2 : null,
+    }),
+  };
   onTap: () => void = () => {};
 
   /** @param records what it has of dead letters and runs; nothing unless told */
