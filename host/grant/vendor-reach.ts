@@ -15,7 +15,7 @@ function mailReach(grant: SendgridGrant): string {
   return listed([
     `email from ${texts(from)} to ${texts(to)}`,
     replyTo === from ? '' : `answers to ${texts(replyTo)}`,
-    `at most ${rate.text} recipients`,
+    `recipients at most ${rate.text}`,
     templates === null ? '' : `by the templates ${[...templates].join(', ')} alone`,
     sandboxOnly ? 'checked by SendGrid and not sent' : '',
     bypass ? 'to those who unsubscribed, too' : '',
@@ -37,7 +37,7 @@ function messageReach(grant: TwilioGrant): string {
 }
 
 function place(origin: string, { networks }: HttpGrant): string {
-  return `at ${origin}${networks.length === 0 ? '' : `, in ${texts(networks)}, too`}`;
+  return `at ${origin}${networks.length === 0 ? '' : ` (networks: ${texts(networks)})`}`;
 }
 
 function texts(entries: readonly { readonly text: string }[]): string {

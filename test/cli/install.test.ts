@@ -147,7 +147,7 @@ describe('a pack that sends email or messages', () => {
     const { status, err } = await install([], lines(...answers));
     expect([status, err]).toEqual([0, expect.stringContaining('Grant sendgrid: from which senders?')]);
     expect(err).toContain(
-      'grants sendgrid: email from orders@example.com, *@news.example.com to *; at most 10/min recipients; with the key SENDGRID_KEY; at https://api.eu.sendgrid.com',
+      'grants sendgrid: email from orders@example.com, *@news.example.com to *; recipients at most 10/min; with the key SENDGRID_KEY; at https://api.eu.sendgrid.com',
     );
     expect(err).toContain('The bundle reads SENDGRID_KEY from the environment now (secrets); set it where');
     expect(await bundleText()).toContain(
@@ -201,7 +201,7 @@ describe('a pack that sends email or messages', () => {
     const { status, err } = await install(['--yes']);
     expect(status).toBe(0);
     expect(err).toContain(
-      'is granted email from a@example.com to *; at most 100/min recipients; checked by SendGrid and not sent; with the key K; at https://api.sendgrid.com',
+      'is granted email from a@example.com to *; recipients at most 100/min; checked by SendGrid and not sent; with the key K; at https://api.sendgrid.com',
     );
   });
 });

@@ -6,6 +6,7 @@ import { durabilityOf } from './durability.ts';
 import { examineFile } from './examine-pack.ts';
 import { type DoctorReport, type Finding, Findings } from './finding.ts';
 import { openPlaces } from './open-places.ts';
+import { vendorPlaces } from './vendor-places.ts';
 
 /** Examines a bundle: all that starting it would refuse, each of its packs, and the place where it keeps what it has. */
 export async function examineBundle(path: string, environment: Environment): Promise<DoctorReport> {
@@ -21,6 +22,7 @@ export async function examineBundle(path: string, environment: Environment): Pro
   findings.problems(problems);
   findings.addAll([...bundle.warnings, ...warnings].map(warning));
   findings.addAll(trustOf(bundle));
+  findings.addAll(vendorPlaces(bundle));
   for (const file of packsOf(bundle)) {
     for (const finding of (await examineFile(file)).findings) {
       // Who may be unsigned is the bundle's to say, and was said.
