@@ -4,7 +4,6 @@ import type { Owner } from '../owner.ts';
 import type { Connection } from './connection.ts';
 import { deleteMessage, getMessage, type StoredMessage, store } from './stream-api.ts';
 
-/** Prefix of what providers keep; hosts alone may use it. */
 const PART = { ledger: 'ledger', state: 'state', timer: 'timer' } as const;
 
 /** A change of one subject, against what was there when it was decided. */
@@ -64,12 +63,15 @@ export class KeptStream {
   }
 
   /**
+   * @param messageId makes it happen once within the server's own window, which is minutes: where there was nothing and
+   *   is nothing again, the base alone would let it happen twice
    * @returns the sequence of what is there then, 0 for nothing; undefined where what is there is not the base any more
    * @throws GtpackError `bus_unavailable`, `bus_disk_full`
    */
-  async apply({ subject, base, body }: Change): Promise<number | undefined> {
+  async apply({ subject, base, body }: Change, messageId?: string): Promise<number | undefined> {
     if (body === null) return (await deleteMessage(this.#connection, this.name, base)) ? 0 : undefined;
-    const stored = await store(this.#connection, subject, body, { after: base });
+    const options = messageId === undefined ? { after: base } : { after: base, messageId };
+    const stored = await store(this.#connection, subject, body, options);
     return stored.kind === 'stored' ? stored.sequence : undefined;
   }
 

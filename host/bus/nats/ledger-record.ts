@@ -8,9 +8,11 @@ export interface Usage {
   readonly timers: number;
   /** No value expires before that instant; null where none does. */
   readonly nextExpiry: number | null;
+  /** How many values were ever set to expire. */
+  readonly mortal: number;
 }
 
-export const NOTHING: Usage = { keys: 0, bytes: 0, timers: 0, nextExpiry: null };
+export const NOTHING: Usage = { keys: 0, bytes: 0, timers: 0, nextExpiry: null, mortal: 0 };
 
 /**
  * A ledger as it lies on the stream: the counts, and the changes that they count already. The changes are in it with

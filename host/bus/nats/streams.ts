@@ -7,6 +7,7 @@ import {
   type StreamConfig,
 } from './client.ts';
 import type { Connection } from './connection.ts';
+import { keptStreamOf, keptSubjectsOf } from './kept-stream.ts';
 import type { Layout } from './layout.ts';
 
 export interface Keeping {
@@ -105,6 +106,9 @@ function wantedStreams(connection: Connection, layout: Layout, keeping: Keeping)
     ),
     stream(layout.journals, [`${forHosts}.journal.>`], `gtpack: journals of the runs of ${env}`, {
       max_age: nanos(retentionMs),
+    }),
+    stream(keptStreamOf(env), [keptSubjectsOf(env)], `gtpack: what providers of ${env} keep`, {
+      max_msgs_per_subject: 1,
     }),
     stream(layout.letters, [layout.allLetters, `${forHosts}.letter.>`], `gtpack: dead letters of ${env}`, {}),
   ];
