@@ -1,37 +1,34 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { PluginExport, PluginImport } from '../../host/contract.ts';
-import { compileTypeScript } from '../../host/pack/compile-typescript.ts';
+import { readPack } from '../../host/pack/read-pack.ts';
 import { loadSchemaCompiler } from '../../host/sandbox/json-schema.ts';
 import { type Component, componentFactory } from '../sdk/component.ts';
-import { cachedBuild, type HostFunctions, repositoryPath } from '../sdk/guest.ts';
+import type { HostFunctions } from '../sdk/guest.ts';
+import { type PackName, packFile } from '../system/packs.ts';
 
-/** A pack of ours in TypeScript, compiled, under its public contract and without a host. */
+/** A pack of ours in TypeScript, under its public contract and without a host. */
 export interface ComponentPack {
   /** With that config, and that host. */
   open(config: unknown, host: HostFunctions): Component;
-  /** What a schema of the pack says of a value; undefined where it matches. */
-  fault(schema: string, value: unknown): Promise<string | undefined>;
+  /** What the schema of the config, or of an operation's input or output, says of a value; undefined where it matches. */
+  fault(of: string, value: unknown): string | undefined;
 }
 
-export async function componentPack(
-  folder: string,
-  {
-    exports,
-    imports,
-  }: { readonly exports: readonly PluginExport[]; readonly imports: readonly PluginImport[] },
-): Promise<ComponentPack> {
-  const wasm = await cachedBuild(folder, () =>
-    compileTypeScript(repositoryPath(folder), 'provider.ts', { exports, imports }),
-  );
+export async function componentPack(name: PackName): Promise<ComponentPack> {
+  const [provider] = (await readPack(await packFile(name))).providers;
+  if (provider === undefined) throw new Error(`The pack ${name} has a provider.`);
+  const { schemas } = provider;
   const compile = loadSchemaCompiler();
-  const instantiate = await componentFactory(wasm, 'null');
+  const checks = new Map([['config', schemas?.config]]);
+  for (const { name: operation, input, output } of schemas?.operations ?? []) {
+    checks.set(operation, input).set(`${operation} output`, output);
+  }
+  const compiled = new Map([...checks].map(([of, schema]) => [of, schema && compile(schema)]));
+  const instantiate = await componentFactory(provider.wasm, 'null');
   return {
     open: (config, host) => instantiate(JSON.stringify(config), host),
-    fault: async (schema, value) => {
-      const path = `schemas/${schema}.json`;
-      const text = await readFile(join(repositoryPath(folder), path), 'utf8');
-      return compile({ path, text })(JSON.stringify(value));
+    fault: (of, value) => {
+      const check = compiled.get(of);
+      if (check === undefined) throw new Error(`There is no schema of ${of}.`);
+      return check(JSON.stringify(value));
     },
   };
 }

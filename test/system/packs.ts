@@ -14,6 +14,9 @@ const cacheFolder = join(root, 'node_modules', '.cache', 'gtpack-test-packs');
 const SOURCES = {
   'events-webhook': 'packs/events-webhook',
   'events-timer': 'packs/events-timer',
+  'events-email-sendgrid': 'packs/events-email-sendgrid',
+  'events-sms-twilio': 'packs/events-sms-twilio',
+  'webhook-publisher': 'packs/webhook-publisher',
   'echo-as': 'test/guests/echo-as',
   'echo-ts': 'test/guests/echo-ts',
   misbehaving: 'test/guests/misbehaving',
@@ -21,6 +24,7 @@ const SOURCES = {
   leaking: 'test/guests/leaking',
   notifying: 'test/guests/notifying',
   keeping: 'test/guests/keeping',
+  'vendors-as': 'test/guests/vendors-as',
   'keeping-ts': 'test/guests/keeping-ts',
 } as const;
 
