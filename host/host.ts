@@ -15,7 +15,6 @@ import { openBus } from './deploy/open-bus.ts';
 import { Drain } from './deploy/drain.ts';
 import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
 import { operatorTimers } from './deploy/operator-timers.ts';
-import { openOperatorView } from './deploy/operator-view.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
@@ -42,9 +41,6 @@ import { quarantineNotice } from './sandbox/quarantine.ts';
 import { Sandbox } from './sandbox/sandbox.ts';
 import { GuestTimers, Scheduler, systemClock } from './schedule/schedule.ts';
 import { delayedNotice, lostNotice, skippedNotice, Ticking } from './schedule/ticking.ts';
-
-/** A probe gets its answer within this. */
-const READY_WITHIN_MS = 2000;
 
 /** Puts a host together and starts it. No logic here: what a part does is in its room. */
 export const startHost: StartHost = async (bundle, options) => {
