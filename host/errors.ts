@@ -188,6 +188,8 @@ export const ERROR_CODES = facts({
   flow_node_timeout: { blame: 'vendor', retryable: true, status: 504 },
   http_status_unexpected: { blame: 'vendor', retryable: false, status: 502 },
   flow_failed: { blame: 'pack', retryable: false, status: 500 },
+  flow_items_invalid: { blame: 'pack', retryable: false, status: 500 },
+  flow_too_deep: { blame: 'pack', retryable: false, status: 500 },
   flow_outputs_too_large: { blame: 'pack', retryable: false, status: 500 },
   flow_response_invalid: { blame: 'pack', retryable: false, status: 500 },
   journal_invalid: { blame: 'host', retryable: false, status: 500 },

@@ -5,7 +5,10 @@ import { allowsPublishing } from '../grant/publish-grant.ts';
 import type { NormalizedEvent } from '../sandbox/protocol.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 
+/** Begins what stands beside an event that starts a flow by its name. */
+export const CALL_SCHEDULE = 'call:';
 const FLOW = 'flow:';
+const FLOW_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 /** Types that the audit log names of one call. */
 const SHOWN_TYPES = 16;
 
@@ -25,6 +28,8 @@ export class PublishCapability implements Capability {
     tenant,
     source,
     grants,
+    fn,
+    args,
     events,
     journal,
     reaches,
@@ -36,11 +41,22 @@ export class PublishCapability implements Capability {
         if (!allowsPublishing(grants.bus, type)) throw denied(source, type);
       }
     }
-    const receipts = await this.#bus.publish(tenant, messages, journal);
+    const schedule = fn === 'call' ? { schedule: scheduleOf(source, args) } : {};
+    const receipts = await this.#bus.publish(
+      tenant,
+      messages.map((message) => ({ ...message, ...schedule })),
+      journal,
+    );
     return { kind: 'ok', json: JSON.stringify({ ids: receipts.map(({ id }) => id) }) };
   }
 
   async close(): Promise<void> {}
+}
+
+/** A flow may start another one; to a guest the host has no such function. */
+function scheduleOf(source: string, [flow = '']: readonly string[]): string {
+  if (source.startsWith(FLOW) && FLOW_NAME.test(flow)) return `${CALL_SCHEDULE}${flow}`;
+  throw new GtpackError('capability_denied', `${quoted(source)} may not start the flow ${quoted(flow)}.`);
 }
 
 /** Id and type come from a cell, so they are parsed again before they reach a subject or a query. */

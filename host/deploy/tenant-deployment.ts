@@ -106,7 +106,7 @@ async function sourcesOf(
     // A pack with several providers is in the list as often, and brings its flows once.
     if (packs.findIndex(([, other]) => other === pack) < index) continue;
     const names = namesIn(pack, packs, providers);
-    const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable };
+    const reach: FlowReach = { grants, grantee: `the provider ${id}`, providers: reachable, own: names };
     // A provider of another pack may have the id that a converted flow means one of its own by.
     const own = new Map([...reachable].filter(([name]) => [...names.values()].includes(name)));
     for (const source of packFlows(pack, names)) {

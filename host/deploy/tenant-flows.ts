@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GtpackError, type Problem } from '../errors.ts';
+import { callProblems, withCalledAnswers } from '../flow/check-calls.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { FlowReach } from '../flow/flow-reach.ts';
 import { type FlowSource, loadFlow } from '../flow/load.ts';
@@ -77,9 +78,13 @@ export async function loadFlows(sources: readonly DeployedSource[]): Promise<Loa
       else problems.push(...error.problems);
     }
   }
+  const loaded = flows.map(({ flow }) => flow);
+  // A flow with problems of its own is there all the same for the others.
+  if (problems.length === 0) problems.push(...callProblems(loaded));
   const [first, ...rest] = problems;
   if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
-  return { flows, leftOut };
+  const answering = withCalledAnswers(loaded);
+  return { flows: flows.map((each, at) => ({ ...each, flow: answering[at] ?? each.flow })), leftOut };
 }
 
 function nameTaken({ name, file }: Flow, other: Flow): GtpackError {

@@ -28,6 +28,10 @@ export interface StepParts {
   readonly compiled: CompiledFlowNode;
   /** Names the step: the same on every delivery and every try. */
   readonly key: string;
+  /** Of the step in its frame, from 0. */
+  readonly place: number;
+  /** Runs a frame that the step opens. @returns its last output, JSON text @throws RunFailure, PutOff */
+  readonly enter: (frame: Frame) => Promise<string>;
 }
 
 /** One try of one node: how long it may take, what it did, and what its outcome says of it. */
@@ -41,6 +45,7 @@ export class Attempt {
   #spent = 0;
   #isAnswer = false;
   #isStarted = false;
+  #hasRounds = false;
 
   constructor(parts: StepParts, standing: Standing) {
     const { run, frame, compiled, key } = parts;
@@ -73,6 +78,10 @@ export class Attempt {
     return this.standing.ordinal;
   }
 
+  get wall(): Wall | undefined {
+    return this.#wall;
+  }
+
   /** Of the node in all of its tries. */
   get effects(): number {
     return this.standing.effects + this.#spent;
@@ -81,6 +90,15 @@ export class Attempt {
   /** That its effect is about to happen is recorded. */
   start(): void {
     this.#isStarted = true;
+  }
+
+  /** The chains that it waits for may have effects. */
+  enterRounds(): void {
+    this.#hasRounds = true;
+  }
+
+  get hasRounds(): boolean {
+    return this.#hasRounds;
   }
 
   get isStarted(): boolean {

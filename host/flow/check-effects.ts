@@ -2,7 +2,7 @@ import { urlFault } from '../capability/http/request.ts';
 import type { HttpGrant } from '../grant/http-grant.ts';
 import { originGrant } from '../grant/origin-pattern.ts';
 import { nearest, type Path, suggestion } from '../yaml.ts';
-import type { EventNode, HttpNode } from './flow.ts';
+import type { ComponentNode, HttpNode } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import type { FlowReach } from './flow-reach.ts';
 import type { NodeDraft } from './read-node.ts';
@@ -14,7 +14,11 @@ import type { NodeDraft } from './read-node.ts';
 export function checkEffects(nodes: readonly NodeDraft[], reach: FlowReach, problems: FlowProblems): void {
   for (const { node, path } of nodes) {
     if (node?.type === 'http') checkHttp(node, [...path, 'config'], reach, problems);
-    if (node?.type === 'event') checkEvent(node, [...path, 'config'], reach, problems);
+    if (node?.type === 'event') {
+      const { provider, action } = node.config;
+      checkOperation({ provider, action, key: 'action' }, [...path, 'config'], reach, problems);
+    }
+    if (node?.type === 'component') checkComponent(node, [...path, 'config'], reach, problems);
   }
 }
 
@@ -70,8 +74,19 @@ const DEFAULT_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 const AS_IT_IS = 'It stands there as it is, and no template, so that it is checked when the flow is loaded.';
 
-function checkEvent({ config }: EventNode, path: Path, reach: FlowReach, problems: FlowProblems): void {
-  const { provider: id, action } = config;
+interface OperationRef {
+  readonly provider: string;
+  readonly action: string;
+  /** Of the config, where it says the operation. */
+  readonly key: string;
+}
+
+function checkOperation(
+  { provider: id, action, key }: OperationRef,
+  path: Path,
+  reach: FlowReach,
+  problems: FlowProblems,
+): void {
   const provider = reach.providers.get(id);
   if (provider === undefined) {
     problems.at([...path, 'provider'], {
@@ -88,9 +103,46 @@ function checkEvent({ config }: EventNode, path: Path, reach: FlowReach, problem
     return;
   }
   if (provider.operations === null || provider.operations.includes(action)) return;
-  problems.at([...path, 'action'], {
+  problems.at([...path, key], {
     message: `The provider ${id} has no operation ${JSON.stringify(action)}.`,
     cure: cureOf(action, provider.operations, 'Its pack lists none.'),
+  });
+}
+
+/** What the bundle calls a provider of the flow's own pack; without a name the only one. */
+export function ownProvider(name: string, own: FlowReach['own']): string | undefined {
+  if (own === undefined) return undefined;
+  if (name !== '') return own.get(name);
+  const [only, ...others] = own.values();
+  return others.length === 0 ? only : undefined;
+}
+
+function checkComponent(
+  { config }: ComponentNode,
+  path: Path,
+  reach: FlowReach,
+  problems: FlowProblems,
+): void {
+  const { provider: name, operation } = config;
+  const { own } = reach;
+  if (own === undefined) {
+    problems.at(path, {
+      message: 'This flow is in no pack, so that it has no component of its own.',
+      cure: 'Call a provider of the tenant with a node of type event.',
+    });
+    return;
+  }
+  const provider = ownProvider(name, own);
+  if (provider !== undefined) {
+    checkOperation({ provider, action: operation, key: 'operation' }, path, reach, problems);
+    return;
+  }
+  const known = [...own.keys()];
+  const at = name === '' ? path : [...path, 'provider'];
+  const said = name === '' ? '`provider` is missing' : `The pack has no provider ${JSON.stringify(name)}`;
+  problems.at(at, {
+    message: known.length === 0 ? 'The pack has no provider that the bundle installs.' : `${said}.`,
+    cure: cureOf(name, known, 'Add it to the bundle.'),
   });
 }
 

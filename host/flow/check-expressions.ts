@@ -2,7 +2,7 @@ import type { Json } from '../event/json.ts';
 import { type Path, suggestion } from '../yaml.ts';
 import type { ExpressionFault } from './cel-rules.ts';
 import { ExpressionCompiler, isExpression, NO_NAMES } from './expression.ts';
-import { type FlowNode, outputNamesOf } from './flow.ts';
+import { type FlowNode, outputNamesOf, type RoundBody } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import type { NodeDraft } from './read-node.ts';
 import type { TriggerDraft } from './read-trigger.ts';
@@ -72,12 +72,32 @@ function checkConfig(
     case 'event':
       template(node.config.fields, path);
       return;
+    case 'component':
+      template(node.config.input, [...path, 'input']);
+      return;
+    case 'foreach':
+      template(node.config.items, [...path, 'items']);
+      checkInput(node.config.body, path, template);
+      return;
+    case 'parallel':
+      for (const { name, body } of node.config.branches) {
+        checkInput(body, [...path, 'branches', name], template);
+      }
+      return;
+    case 'flow':
+    case 'async':
+      checkInput({ kind: 'flow', call: node.config }, path, template);
+      return;
     case 'transform':
     case 'http_response':
     case 'publish':
       template({ ...node.config }, path);
       return;
   }
+}
+
+function checkInput(body: RoundBody, path: Path, template: (value: Json, path: Path) => void): void {
+  if (body.kind === 'flow' && body.call.input !== undefined) template(body.call.input, [...path, 'input']);
 }
 
 function valueAt(value: Json, path: readonly (string | number)[]): Json | undefined {

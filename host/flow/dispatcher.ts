@@ -7,11 +7,12 @@ import type {
   RunRecord,
   Settlement,
 } from '../bus/bus.ts';
-import { ERROR_CODES, errorMessage, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
-import type { Job, JobResult, RunError, RunOrder } from '../sandbox/protocol.ts';
+import type { Job, JobResult, RunOrder } from '../sandbox/protocol.ts';
+import { calledFlow } from './call.ts';
 import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
+import { failed, resultsOf, runErrorOf } from './job-result.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
 import { decide, isFinished, type RunResult, runRecord } from './settle.ts';
 
@@ -28,14 +29,21 @@ export interface DispatcherOptions {
   readonly random: () => number;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  /** A settlement that was not stored; its event comes again at the next start. */
+  /** A settlement could not be stored: it is tried again where that may help, else its event comes again at the next start. */
   readonly onSettleError: (tenant: TenantId, error: unknown) => void;
   /**
    * Every run of the event is over and settled: nobody will answer its webhook any more.
    * @param reason why it is in the dead letters; null if it is not
    */
   readonly onEventDone?: (tenant: TenantId, eventId: string, reason: string | null) => void;
+  /** An event is to be delivered again. */
+  readonly onPutOff?: (tenant: TenantId) => void;
+  /** Until a settlement that could not be stored is tried again, in ms. Default: 1000. */
+  readonly settleAgainMs?: number;
 }
+
+/** A bus that has no space, or whose server is away, is asked again after this. */
+const SETTLE_AGAIN_MS = 1000;
 
 interface Pending {
   readonly delivery: Delivery;
@@ -114,6 +122,7 @@ class TenantDispatch {
   /** Attempts that are not held against an event, by its sequence; a restart forgets them. */
   readonly #spared = new Map<number, number>();
   #abandoned = false;
+  readonly #left = Promise.withResolvers<void>();
 
   constructor(
     tenant: TenantId,
@@ -145,6 +154,7 @@ class TenantDispatch {
   /** Settles nothing more. @returns how many deliveries are left unsettled */
   abandon(): number {
     this.#abandoned = true;
+    this.#left.resolve();
     return this.#inFlight.size;
   }
 
@@ -154,7 +164,7 @@ class TenantDispatch {
       const matches = this.#matcher
         .match(delivery)
         .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
-      if (matches.length === 0) this.#track(this.#settle({ kind: 'ack', delivery, runs: [] }));
+      if (matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery)));
       else work.push({ delivery, matches });
     }
     const again = work.filter(({ delivery }) => delivery.redelivered || delivery.attempt > 1);
@@ -162,6 +172,15 @@ class TenantDispatch {
     for (const pending of work) {
       this.#track(this.#process(pending, again.includes(pending) ? journals : undefined));
     }
+  }
+
+  /** No flow waits for the event; one that is called by its name may have been removed since. */
+  #unmatched(delivery: Delivery): Settlement {
+    const called = calledFlow(delivery.schedule);
+    if (called === undefined) return { kind: 'ack', delivery, runs: [] };
+    const reason = `Flow ${called}: flow_unknown: The flow cannot be called by its name any more.`;
+    const alert = this.#alerts.of(delivery, reason, called);
+    return { kind: 'dead', delivery, reason, runs: [], ...(alert === undefined ? {} : { alert }) };
   }
 
   #track(done: Promise<void>): void {
@@ -223,17 +242,33 @@ class TenantDispatch {
     }
   }
 
+  /** What the bus cannot store at present it may store later: until then the event holds its place. */
   async #settle(settled: Settlement): Promise<void> {
-    try {
-      const consumer = await this.#consumer.promise;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#settleOnce(settled);
+        return;
+      } catch (error) {
+        if (tries === 1) this.#options.onSettleError(this.#tenant, error);
+        if (!(error instanceof GtpackError && error.retryable)) return;
+      }
+      const pause = new Deadline(this.#options.settleAgainMs ?? SETTLE_AGAIN_MS);
+      await Promise.race([pause.passed, this.#left.promise]);
+      pause.clear();
       if (this.#abandoned) return;
-      await consumer.settle(settled);
-      if (settled.kind === 'nak') return;
-      const reason = settled.kind === 'dead' ? settled.reason : null;
-      this.#options.onEventDone?.(this.#tenant, settled.delivery.id, reason);
-    } catch (error) {
-      this.#options.onSettleError(this.#tenant, error);
     }
+  }
+
+  async #settleOnce(settled: Settlement): Promise<void> {
+    const consumer = await this.#consumer.promise;
+    if (this.#abandoned) return;
+    await consumer.settle(settled);
+    if (settled.kind === 'nak') {
+      this.#options.onPutOff?.(this.#tenant);
+      return;
+    }
+    const reason = settled.kind === 'dead' ? settled.reason : null;
+    this.#options.onEventDone?.(this.#tenant, settled.delivery.id, reason);
   }
 }
 
@@ -246,46 +281,4 @@ function orderOf(
 ): RunOrder {
   const journal = (entries ?? []).toSorted((a, b) => a.ordinal - b.ordinal).map(({ entry }) => entry);
   return { runId: id, flow: match.flow.name, trigger: match.trigger, position: sequence, journal };
-}
-
-/** One result for each order, whatever the cell answered. */
-function resultsOf(result: JobResult, orders: readonly RunOrder[]): RunResult[] {
-  if (result.kind === 'error') {
-    const { code, message } = result;
-    const retryable = isCode(code) && ERROR_CODES[code].retryable;
-    return orders.map((order) => failed(order, { code, message, retryable, node: null }));
-  }
-  if (result.kind !== 'runs') {
-    throw new GtpackError('flow_failed', `The cell answered a run with ${JSON.stringify(result.kind)}.`);
-  }
-  const silent = new GtpackError('flow_failed', 'The cell said nothing of the run.');
-  return orders.map(
-    (order) => result.runs.find((run) => run.runId === order.runId) ?? failed(order, runErrorOf(silent)),
-  );
-}
-
-function isCode(code: string): code is keyof typeof ERROR_CODES {
-  return Object.hasOwn(ERROR_CODES, code);
-}
-
-function runErrorOf(error: unknown): RunError {
-  const known = error instanceof GtpackError;
-  return {
-    code: known ? error.code : 'flow_failed',
-    message: errorMessage(error),
-    retryable: known && error.retryable,
-    node: null,
-  };
-}
-
-/** A run that the cell gave no outcome of keeps the journal that it had. */
-function failed(order: RunOrder, error: RunError): RunResult {
-  return {
-    runId: order.runId,
-    flow: order.flow,
-    status: 'error',
-    error,
-    journalJson: `[${order.journal.join(',')}]`,
-    durationMs: 0,
-  };
 }

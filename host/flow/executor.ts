@@ -50,15 +50,9 @@ export class FlowProgram {
   /** Runs a flow to its end, or on from where its journal ends. Never rejects (F4). */
   async run(order: RunOrder, event: RunEvent, host: FlowHost): Promise<RunOutcome> {
     const startedAt = host.now();
-    const flow = this.#flows.get(order.flow);
-    if (flow === undefined || flow instanceof GtpackError) {
-      const error =
-        flow ??
-        new GtpackError(
-          'flow_unknown',
-          `The cell has no flow ${JSON.stringify(order.flow)}; it was removed.`,
-        );
-      return failedOutcome(order, runErrorOf(error, null), host.now() - startedAt);
+    const flow = this.#flow(order.flow);
+    if (flow instanceof GtpackError) {
+      return failedOutcome(order, runErrorOf(flow, null), host.now() - startedAt);
     }
     try {
       // What has begun goes on.
@@ -71,7 +65,15 @@ export class FlowProgram {
       const { error } = RunFailure.of(thrown, placeOf(flow, undefined));
       return failedOutcome(order, error, host.now() - startedAt);
     }
-    return new Run({ flow, order, event, host, limits: this.#limits, startedAt }).toEnd();
+    const flows = (name: string): CompiledFlow | GtpackError => this.#flow(name);
+    return new Run({ flow, order, event, host, limits: this.#limits, flows, startedAt }).toEnd();
+  }
+
+  #flow(name: string): CompiledFlow | GtpackError {
+    return (
+      this.#flows.get(name) ??
+      new GtpackError('flow_unknown', `The cell has no flow ${JSON.stringify(name)}; it was removed.`)
+    );
   }
 }
 

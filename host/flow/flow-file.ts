@@ -142,6 +142,10 @@ function isScalar(value: unknown): boolean {
 const A_SCALAR = 'A text, a number, true, false or null was expected.';
 const MAX_TIMEOUT_MS = 5 * 60_000;
 
+export const callShape = closedObject({ flow: flowName, input: json.optional() });
+
+const errorPolicy = z.enum(['fail', 'collect'], { error: '"fail" or "collect" was expected.' });
+
 export const configShapes = {
   script: closedObject({ script: z.string().min(1, 'The script is empty.') }),
   branch: closedObject({
@@ -185,9 +189,36 @@ export const configShapes = {
   /** All other keys are the action's own. */
   event: z.looseObject({ provider: z.string(), action: z.string() }),
   publish: closedObject({ event_type: z.string(), payload: json, id: z.string().optional() }),
+  flow: callShape,
+  async: callShape,
+  foreach: closedObject({
+    items: json,
+    do: target.optional(),
+    flow: flowName.optional(),
+    input: json.optional(),
+    concurrency: z
+      .number()
+      .int('A whole number was expected.')
+      .min(1, 'At least 1 was expected.')
+      .max(32, 'At most 32 are allowed.')
+      .optional(),
+    errors: errorPolicy.optional(),
+  }),
+  parallel: closedObject({
+    branches: mapOf(
+      (name) => /^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(name),
+      'A name is made of letters, digits and _, starts with a letter or _, and is at most 63 long.',
+      isJson,
+      'The id of a node, or { flow, input }, was expected.',
+    ).refine((branches) => Object.keys(branches).length >= 1 && Object.keys(branches).length <= 32, {
+      error: '1 to 32 branches were expected.',
+    }),
+    errors: errorPolicy.optional(),
+  }),
+  component: closedObject({ provider: z.string().optional(), operation: z.string(), input: json.optional() }),
 } satisfies Record<NodeType, z.ZodType>;
 
-export const triggerTypes = ['event', 'timer'] as const;
+export const triggerTypes = ['event', 'timer', 'call'] as const;
 
 export const triggerShapes = {
   event: closedObject({ type: z.literal('event'), event_type: z.string(), when: code.optional(), target }),

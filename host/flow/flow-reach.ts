@@ -8,6 +8,8 @@ export interface FlowReach {
   readonly grantee: string;
   /** The tenant's providers by their ids in the bundle. */
   readonly providers: ReadonlyMap<string, ReachableProvider>;
+  /** Of a flow that a pack brings: what the bundle calls the pack's providers, by their ids in the pack. */
+  readonly own?: ReadonlyMap<string, string>;
 }
 
 export interface ReachableProvider {

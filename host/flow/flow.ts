@@ -3,10 +3,11 @@ import type { Schedule, WrittenPlan } from '../written/schedule.ts';
 
 /**
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
- * `scalar-place.ts` the places inside its texts); `match.ts` finds the flows of an event; `dispatcher.ts` carries
+ * `scalar-place.ts` the places inside its texts), `check-calls.ts` what flows call each other (`call.ts`); `match.ts` finds the flows of an event; `dispatcher.ts` carries
  * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
- * Cell: `executor.ts` runs flows; a run (`run.ts`) is one node after the other (`run-steps.ts`), which share its scope,
- * journal and bounds (`run-state.ts`); `step.ts` is a node with all of its tries and `attempt.ts` one of them, `retry.ts`
+ * Cell: `executor.ts` runs flows; a run (`run.ts`) is one node after the other (`run-steps.ts`), which share its
+ * journal and bounds (`run-state.ts`); what a chain of them has to itself is its frame (`frame.ts`), and a node that waits
+ * for other chains runs them as its rounds (`rounds.ts`); `step.ts` is a node with all of its tries and `attempt.ts` one of them, `retry.ts`
  * says when the next one comes, and `run-failure.ts` what ends a run; `node/` holds a file per node type; `scope.ts` is
  * what expressions see; `expression.ts` and `template.ts` are CEL, `cel-value.ts` the way of JSON into it and back.
  *
@@ -30,7 +31,7 @@ export interface Flow {
   readonly triggers: readonly Trigger[];
   /** Helper modules that its scripts see, by file name. */
   readonly scripts: Readonly<Record<string, string>>;
-  /** Whether a webhook waits for this flow: it has an `http_response` node. */
+  /** Whether a webhook waits for this flow: it, or a flow that it waits for, has an `http_response` node. */
   readonly answersWebhook: boolean;
 }
 
@@ -151,6 +152,56 @@ export type EventNode = NodeOf<
   }
 >;
 
+/** Another flow of the tenant, and what it is given. */
+export interface FlowCall {
+  readonly flow: string;
+  /** May hold templates at any depth. Default: what the caller has before it. */
+  readonly input?: Json;
+  /** Place of its name, 1-based. */
+  readonly line: number;
+  readonly column: number;
+}
+
+export type FlowCallNode = NodeOf<'flow', FlowCall>;
+
+export type AsyncNode = NodeOf<'async', FlowCall>;
+
+/** What a round consists of: a chain of nodes of the same flow, or another flow. */
+export type RoundBody =
+  | { readonly kind: 'chain'; readonly target: string }
+  | { readonly kind: 'flow'; readonly call: FlowCall };
+
+export type ForeachNode = NodeOf<
+  'foreach',
+  {
+    /** A list, or a template that gives one. */
+    readonly items: Json;
+    readonly body: RoundBody;
+    readonly concurrency: number;
+    readonly collects: boolean;
+  }
+>;
+
+export type ParallelNode = NodeOf<
+  'parallel',
+  {
+    readonly branches: readonly { readonly name: string; readonly body: RoundBody }[];
+    readonly collects: boolean;
+  }
+>;
+
+/** Calls an operation of a provider of the flow's own pack. */
+export type ComponentNode = NodeOf<
+  'component',
+  {
+    /** As the pack calls it where it was read, and as the bundle does once the flow is loaded. */
+    readonly provider: string;
+    readonly operation: string;
+    /** May hold templates at any depth. */
+    readonly input: Json;
+  }
+>;
+
 export type FlowNode =
   | ScriptNode
   | BranchNode
@@ -158,7 +209,12 @@ export type FlowNode =
   | HttpNode
   | HttpResponseNode
   | EventNode
-  | PublishNode;
+  | PublishNode
+  | FlowCallNode
+  | AsyncNode
+  | ForeachNode
+  | ParallelNode
+  | ComponentNode;
 
 export const NODE_TYPES = [
   'script',
@@ -168,6 +224,11 @@ export const NODE_TYPES = [
   'http_response',
   'event',
   'publish',
+  'flow',
+  'async',
+  'foreach',
+  'parallel',
+  'component',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
@@ -184,9 +245,13 @@ export function outputNames({ type, output }: Named): string[] {
   return [...(output === undefined ? [] : [output]), ...(type === 'http' ? [HTTP_RESPONSE] : [])];
 }
 
+/** What the rounds of a `foreach` see besides. */
+const ROUND_NAMES = ['item', 'index'];
+
 /** All of a flow's, each once. */
 export function outputNamesOf(nodes: readonly Named[]): string[] {
-  return [...new Set(nodes.flatMap(outputNames))];
+  const rounds = nodes.some(({ type }) => type === 'foreach') ? ROUND_NAMES : [];
+  return [...new Set([...nodes.flatMap(outputNames), ...rounds])];
 }
 
 /** Targets that end the run, unless a node has that id. */
@@ -196,6 +261,8 @@ export const RESERVED_TARGETS = ['respond', 'end'] as const;
 export const CONTINUE = 'continue';
 
 export type Trigger =
+  /** The flow is called by its name. */
+  | { readonly type: 'call'; readonly target: string }
   | {
       readonly type: 'event';
       /** Tokens may be `*` for one token; the last may be `>` for the rest. */

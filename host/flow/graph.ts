@@ -42,3 +42,26 @@ export function findUnreachable(nodes: readonly GraphNode[], starts: readonly st
   }
   return nodes.map((node) => node.id).filter((id) => !reached.has(id));
 }
+
+/**
+ * The graph without the edges by which rounds come back to the node that they are of: a round ends there.
+ * @param rounds nodes whose rounds begin at `starts`
+ */
+export function withoutRoundEnds(
+  nodes: readonly GraphNode[],
+  rounds: readonly { readonly id: string; readonly starts: readonly string[] }[],
+): GraphNode[] {
+  const ends = new Map<string, Set<string>>();
+  for (const { id, starts } of rounds) {
+    const others = nodes.filter((node) => node.id !== id);
+    const outside = new Set(findUnreachable(others, starts));
+    for (const node of others) {
+      if (outside.has(node.id)) continue;
+      ends.set(node.id, (ends.get(node.id) ?? new Set()).add(id));
+    }
+  }
+  return nodes.map(({ id, targets }) => ({
+    id,
+    targets: targets.filter((target) => ends.get(id)?.has(target) !== true),
+  }));
+}

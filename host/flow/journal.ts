@@ -1,6 +1,6 @@
 import { GtpackError } from '../errors.ts';
 
-const STATUSES = ['ok', 'error', 'skipped', 'caught', 'retrying', 'started'] as const;
+const STATUSES = ['ok', 'error', 'skipped', 'caught', 'retrying', 'started', 'ended'] as const;
 
 /** A try that was not the last one. */
 export interface FailedTry {
@@ -15,7 +15,8 @@ export interface NodeOutcome {
   readonly frame?: string;
   /**
    * `caught`: it failed, and its `on_error` said how to go on. Two give way to what becomes of the node: `retrying`, it
-   * failed and is tried again; and `started`, its effect may have happened.
+   * failed and is tried again; and `started`, its effect may have happened. `ended`: the frame has failed, and the node
+   * that it is a round of goes on.
    */
   readonly status: (typeof STATUSES)[number];
   /** The node that follows; null where the run ends. */

@@ -1,14 +1,16 @@
 import { createBLAKE3 } from 'hash-wasm';
 import { GtpackError } from '../errors.ts';
+import type { ProviderKind } from '../pack/pack.ts';
 import { nearest, readYaml, suggestion } from '../yaml.ts';
-import { checkEffects } from './check-effects.ts';
+import { callTrigger } from './call.ts';
+import { checkEffects, ownProvider } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
-import type { Flow, FlowNode } from './flow.ts';
+import type { Flow, FlowNode, Trigger } from './flow.ts';
 import { CONTINUE, RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
 import { FlowProblems } from './flow-problems.ts';
 import { type FlowReach, NO_REACH } from './flow-reach.ts';
-import { findCycles, findUnreachable } from './graph.ts';
+import { findCycles, findUnreachable, withoutRoundEnds } from './graph.ts';
 import { type NodeDraft, readNode } from './read-node.ts';
 import { readTrigger, type TriggerDraft } from './read-trigger.ts';
 
@@ -42,19 +44,20 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
   checkIds(nodes, problems);
   checkTargets(nodes, triggers, problems);
   checkGraph(nodes, triggers, problems);
+  checkCallTriggers(triggers, problems);
   checkExpressions(nodes, triggers, problems);
   checkEffects(nodes, reach, problems);
   problems.throwIfAny();
   if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });
 
-  const checked = nodes.flatMap((draft) => (draft.node === undefined ? [] : [withPolicy(draft.node, reach)]));
+  const checked = nodes.flatMap((draft) => (draft.node === undefined ? [] : [resolved(draft.node, reach)]));
   return {
     name,
     version: root.version,
     digest: await digestOf(source),
     file,
     nodes: checked,
-    triggers: triggers.flatMap((draft) => (draft.trigger === undefined ? [] : [draft.trigger])),
+    triggers: withCall(triggers.flatMap((draft) => (draft.trigger === undefined ? [] : [draft.trigger]))),
     scripts,
     answersWebhook: checked.some((node) => node.type === 'http_response'),
   };
@@ -63,10 +66,33 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
 /** Kinds of providers whose effects people see: nobody wants the same message twice. */
 const TO_PEOPLE: ReadonlySet<unknown> = new Set(['email', 'sms']);
 
-function withPolicy(node: FlowNode, { providers }: FlowReach): FlowNode {
-  if (node.type !== 'event' || node.onUnknown !== undefined) return node;
-  const toPeople = TO_PEOPLE.has(providers.get(node.config.provider)?.kind);
-  return toPeople ? { ...node, onUnknown: 'fail' } : node;
+/** With what of it depends on the bundle. */
+function resolved(node: FlowNode, { providers, own }: FlowReach): FlowNode {
+  if (node.type === 'component') {
+    const provider = ownProvider(node.config.provider, own) ?? node.config.provider;
+    return withPolicy({ ...node, config: { ...node.config, provider } }, providers.get(provider)?.kind);
+  }
+  return node.type === 'event' ? withPolicy(node, providers.get(node.config.provider)?.kind) : node;
+}
+
+function withPolicy(node: FlowNode, kind: ProviderKind | undefined): FlowNode {
+  return node.onUnknown === undefined && TO_PEOPLE.has(kind) ? { ...node, onUnknown: 'fail' } : node;
+}
+
+/** A flow that may be called says so by a trigger of its own, or by leading all of them to one node. */
+function withCall(triggers: readonly Trigger[]): Trigger[] {
+  const call = callTrigger(triggers);
+  return call === undefined || triggers.includes(call) ? [...triggers] : [...triggers, call];
+}
+
+function checkCallTriggers(triggers: readonly TriggerDraft[], problems: FlowProblems): void {
+  const [, ...others] = triggers.filter(({ trigger }) => trigger?.type === 'call');
+  for (const { path = [] } of others) {
+    problems.at(path, {
+      message: 'The flow has a trigger of type call already.',
+      cure: 'Keep one: whoever calls the flow by its name names no node.',
+    });
+  }
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -121,11 +147,15 @@ function checkGraph(
   const graph = nodes.flatMap(({ id, targets }) =>
     id === undefined ? [] : [{ id, targets: targets.map((edge) => edge.target).filter((to) => ids.has(to)) }],
   );
+  const rounds = nodes.flatMap(({ id, targets }) => {
+    const starts = targets.filter(({ isRound }) => isRound).map(({ target }) => target);
+    return id === undefined || starts.length === 0 ? [] : [{ id, starts }];
+  });
   const indexOf = (id: string) => nodes.findIndex((node) => node.id === id);
-  for (const cycle of findCycles(graph)) {
+  for (const cycle of findCycles(withoutRoundEnds(graph, rounds))) {
     problems.at(['nodes', indexOf(cycle[0] ?? '')], {
       message: `The nodes form a cycle: ${cycle.join(' → ')}.`,
-      cure: 'Let one of them end the run, or publish an event that starts a new one.',
+      cure: 'Let one of them end the run, or publish an event that starts a new one. For a list, use `foreach`.',
     });
   }
   // A part with faults may have led to any node.

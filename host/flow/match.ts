@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { calledFlow } from './call.ts';
 import type { Flow, Trigger } from './flow.ts';
 
 /** A trigger that an event fires. Each is a run of its own. */
@@ -21,6 +22,7 @@ export interface EventHead {
 export class FlowMatcher {
   readonly #exact = new Map<string, Match[]>();
   readonly #schedules = new Map<string, Match>();
+  readonly #calls = new Map<string, Match>();
   readonly #patterns: { readonly tokens: readonly string[]; readonly match: Match }[] = [];
 
   constructor(flows: readonly Flow[]) {
@@ -32,10 +34,12 @@ export class FlowMatcher {
   }
 
   /**
-   * What an event fires: a tick the timer trigger of its schedule, and every event the event triggers whose pattern
+   * What an event fires: a call the flow that it names, and nothing else; a tick the timer trigger of its schedule, and every event the event triggers whose pattern
    * its type matches. Exact types come before patterns; else the order is that of the flows and their triggers.
    */
   match(event: EventHead): Match[] {
+    const called = calledFlow(event.schedule);
+    if (called !== undefined) return [this.#calls.get(called)].filter((match) => match !== undefined);
     const matches: Match[] = [];
     const timer = event.schedule === undefined ? undefined : this.#schedules.get(event.schedule);
     if (timer !== undefined) matches.push(timer);
@@ -51,6 +55,10 @@ export class FlowMatcher {
   }
 
   #add(trigger: Trigger, match: Match): void {
+    if (trigger.type === 'call') {
+      this.#calls.set(match.flow.name, match);
+      return;
+    }
     if (trigger.type === 'timer') {
       this.#schedules.set(trigger.schedule, match);
       return;

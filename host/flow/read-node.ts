@@ -5,6 +5,7 @@ import { ANY_SUCCESS } from './expected-status.ts';
 import { type FlowNode, NODE_TYPES, type NodeType, type Retry } from './flow.ts';
 import { configShapes, isJson, LATER_TYPES, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
+import { readCall, readForeach, readParallel } from './read-rounds.ts';
 
 /** A target and where it is written. */
 export interface Edge {
@@ -12,6 +13,8 @@ export interface Edge {
   readonly path: Path;
   /** It may be `continue`, too. */
   readonly mayContinue?: true;
+  /** It leads into a round of the node. */
+  readonly isRound?: true;
 }
 
 /** A node as far as it could be read. */
@@ -59,7 +62,7 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
   return { ...draft, node, targets: [...own, ...read.edges] };
 }
 
-const WITH_EFFECTS: ReadonlySet<NodeType> = new Set<NodeType>(['http', 'event', 'publish']);
+const WITH_EFFECTS: ReadonlySet<NodeType> = new Set<NodeType>(['http', 'event', 'publish', 'component']);
 
 const DEFAULT_BACKOFF_MS = 1000;
 const DEFAULT_MAX_BACKOFF_MS = 5 * 60_000;
@@ -79,9 +82,9 @@ function failureEdges(onError: string | undefined, path: Path): Edge[] {
   return onError === undefined ? [] : [{ target: onError, path: [...path, 'on_error'], mayContinue: true }];
 }
 
-type ConfigPart = { [Node in FlowNode as Node['type']]: Pick<Node, 'type' | 'config'> }[NodeType];
+export type ConfigPart = { [Node in FlowNode as Node['type']]: Pick<Node, 'type' | 'config'> }[NodeType];
 
-interface ConfigRead {
+export interface ConfigRead {
   readonly part: ConfigPart;
   readonly edges: readonly Edge[];
 }
@@ -118,6 +121,21 @@ function readConfig(
     }
     case 'event':
       return readEvent(config, path, problems);
+    case 'flow':
+    case 'async': {
+      const call = readCall(config, path, problems);
+      return call && { part: { type, config: call }, edges: [] };
+    }
+    case 'foreach':
+      return readForeach(config, path, problems);
+    case 'parallel':
+      return readParallel(config, path, problems);
+    case 'component': {
+      const read = problems.parse(configShapes.component, config, path);
+      if (read === undefined) return undefined;
+      const { provider = '', operation, input = {} } = read;
+      return { part: { type, config: { provider, operation, input } }, edges: [] };
+    }
     case 'publish': {
       const read = problems.parse(configShapes.publish, config, path);
       return read && { part: { type, config: defined(read) }, edges: [] };

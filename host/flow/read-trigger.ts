@@ -44,6 +44,10 @@ export function readTrigger(
       const condition = when === undefined ? {} : { when };
       return { targets, path, ...condition, trigger: { type: 'event', pattern, ...condition, target: to } };
     }
+    case 'call': {
+      const read = problems.parse(triggerShapes.call, value, path);
+      return read === undefined ? { targets } : { targets, path, trigger: read };
+    }
     case 'timer': {
       const read = problems.parse(triggerShapes.timer, value, path);
       const timing = read && timingOf(read, path, problems);
@@ -59,7 +63,7 @@ export function readTrigger(
 
 function unknownType(type: unknown, path: Path, problems: FlowProblems): void {
   if (type === undefined) {
-    problems.at(path, { message: '"type" is missing.', cure: 'Triggers are of type event or timer.' });
+    problems.at(path, { message: '"type" is missing.', cure: 'Triggers are of type event, timer or call.' });
     return;
   }
   problems.at([...path, 'type'], {

@@ -54,6 +54,7 @@ export class RunSteps {
     const { id, scope } = this.#frame;
     let next = start;
     for (const outcome of this.#state.journal.inFrame(id)) {
+      if (outcome.status === 'ended') continue;
       const { node } = this.#nodeAt(outcome.node);
       if (UNFINISHED.has(outcome.status)) {
         const { ordinal, tries = [], effects = 0, waits = 0, due, at: startedAt } = outcome;
@@ -81,6 +82,8 @@ export class RunSteps {
       frame: this.#frame,
       compiled,
       key,
+      place: this.#done,
+      enter: (frame) => new RunSteps(this.#run, this.#state, frame).toEnd(),
     }).toEnd(standing);
   }
 

@@ -1,3 +1,4 @@
+import type { GtpackError } from '../errors.ts';
 import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
 import type { CompiledFlow } from './compiled-flow.ts';
 import type { FlowHost } from './flow-host.ts';
@@ -13,6 +14,8 @@ export interface RunParts {
   readonly event: RunEvent;
   readonly host: FlowHost;
   readonly limits: CellLimits;
+  /** The tenant's flows by name; or why one cannot be run. */
+  readonly flows: (name: string) => CompiledFlow | GtpackError;
   /** Milliseconds since the Unix epoch. */
   readonly startedAt: number;
 }
@@ -44,12 +47,14 @@ export class Run {
 
   #frame(): Frame {
     const { flow, order, event } = this.#parts;
+    const trigger = flow.flow.triggers[order.trigger];
+    const isCalled = trigger?.type === 'call';
     return {
       id: '',
       flow,
       event,
-      scope: new RunScope(event),
-      start: flow.flow.triggers[order.trigger]?.target,
+      scope: new RunScope(event, isCalled ? event.payloadJson : undefined),
+      start: trigger?.target,
       ends: NO_ENDS,
       wall: undefined,
       depth: 0,

@@ -49,6 +49,17 @@ export class RunEvent {
     this.#headers = metadata?.http?.headers ?? {};
   }
 
+  /** The same event with another payload: what a flow sees that is called. @param payload JSON text */
+  with(payload: string): RunEvent {
+    const { payload: _, ...head } = this.head;
+    return new RunEvent(`${JSON.stringify(head).slice(0, -1)},"payload":${payload}}`);
+  }
+
+  /** Of the text, since entering CEL changes what was parsed. */
+  get payloadJson(): string {
+    return JSON.stringify(parseEvent(this.json).payload);
+  }
+
   get headersJson(): string {
     return JSON.stringify(this.#headers);
   }
@@ -81,8 +92,10 @@ export class RunScope {
   #input = NULL;
   #error = NULL;
 
-  constructor(event: RunEvent) {
+  /** @param input JSON text that the first node finds as its input */
+  constructor(event: RunEvent, input?: string) {
     this.#event = event;
+    if (input !== undefined) this.#input = new JsonText(input);
     this.cel = new LazyNames((name) => this.#lookUp(name));
   }
 
@@ -95,13 +108,32 @@ export class RunScope {
   record(node: string, json: string, names: readonly string[]): void {
     const output = new JsonText(json);
     this.#input = output;
-    this.#outputs.set(node, output);
+    this.#step(node, output);
     for (const name of names) this.#named.set(name, output);
+  }
+
+  #step(node: string, output: JsonText): void {
+    this.#outputs.set(node, output);
     Object.defineProperty(this.#steps, node, {
       get: () => output.cel,
       enumerable: true,
       configurable: true,
     });
+  }
+
+  /**
+   * Another scope that begins as this one is: neither sees what is recorded in the other from now on.
+   * @param named what it has besides, JSON texts by name
+   * @param input JSON text; by default as here
+   */
+  fork(named: Readonly<Record<string, string>>, input?: string): RunScope {
+    const fork = new RunScope(this.#event);
+    for (const [node, output] of this.#outputs) fork.#step(node, output);
+    for (const [name, output] of this.#named) fork.#named.set(name, output);
+    for (const [name, json] of Object.entries(named)) fork.#named.set(name, new JsonText(json));
+    fork.#input = input === undefined ? this.#input : new JsonText(input);
+    fork.#error = this.#error;
+    return fork;
   }
 
   /** What nodes see as `error`: that of the last node whose failure the flow dealt with. */

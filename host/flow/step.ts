@@ -2,8 +2,9 @@ import { GtpackError } from '../errors.ts';
 import { Attempt, type Standing, type StepParts } from './attempt.ts';
 import { CONTINUE, outputNames } from './flow.ts';
 import { targetIn } from './frame.ts';
-import type { NodeEffect } from './node/node.ts';
+import type { NodeEffect, NodeRounds } from './node/node.ts';
 import { retryDelayMs } from './retry.ts';
+import { Rounds } from './rounds.ts';
 import { PutOff, placeOf, RunFailure } from './run-failure.ts';
 
 /** Longer waits put the run off, so that its event is not held in memory. */
@@ -58,6 +59,7 @@ export class Step {
         this.#checkStanding(standing);
         return await this.#attempt(attempt);
       } catch (thrown) {
+        if (thrown instanceof PutOff) throw thrown;
         const failure = this.#known(this.#failure(thrown));
         const again = await this.#again(attempt, failure);
         if (again === undefined) return this.#caught(attempt, failure);
@@ -76,14 +78,15 @@ export class Step {
       state.journal.write(attempt.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
       return next;
     }
-    const result = await compiled.compiled.run(step);
+    const ran = await compiled.compiled.run(step);
+    const result = 'rounds' in ran ? { output: await this.#rounds(attempt, ran) } : ran;
     if ('effect' in result) {
       this.#enter(await this.#perform(attempt, result.effect));
       return this.#target(node.next);
     }
     attempt.checkWall();
     const { output } = result;
-    const next = this.#target(result.next ?? node.next);
+    const next = this.#target(('next' in result ? result.next : undefined) ?? node.next);
     if (output !== undefined) {
       attempt.checkOutput(output);
       state.countOutput(output.length);
@@ -92,6 +95,11 @@ export class Step {
     const rest = output === undefined ? {} : { output };
     state.journal.write(attempt.ordinal, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
     return next;
+  }
+
+  #rounds(attempt: Attempt, rounds: NodeRounds): Promise<string> {
+    attempt.enterRounds();
+    return new Rounds(this.#parts, attempt).toEnd(rounds);
   }
 
   /**
@@ -228,7 +236,7 @@ export class Step {
     const error = { code, message: failure.plain, node: where, retryable };
     journal.write(attempt.ordinal, attempt.outcome({ status: 'caught', next: next ?? null, error }));
     // What the node did outside of its run may not be done again.
-    if (attempt.effects > 0) await state.record();
+    if (attempt.effects > 0 || attempt.hasRounds) await state.record();
     frame.scope.fail(error);
     return next;
   }

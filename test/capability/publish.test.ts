@@ -120,3 +120,21 @@ test('every publish is reported for the audit with its types, denied ones with t
     { ...shared, target: 'mail.sent', decision: 'denied', code: 'capability_denied', durationMs: 0 },
   ]);
 });
+
+test('a flow starts another one by an event that says so beside it, and nobody else does', async () => {
+  const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['>'] } });
+  const call = (source: string, name: string): Effect => ({
+    ...publishing(['host.call'], source),
+    fn: 'call',
+    args: [name],
+  });
+  expect(await broker.perform(tenant, call('flow:front', 'later'), signal)).toMatchObject({ kind: 'ok' });
+  expect(published).toMatchObject([{ messages: [{ id: 'e0', schedule: 'call:later' }] }]);
+  for (const bad of [call('orders', 'later'), call('flow:front', 'no name'), call('flow:front', '')]) {
+    expect(await broker.perform(tenant, bad, signal)).toMatchObject({
+      problem: { code: 'capability_denied' },
+    });
+  }
+  await broker.perform(tenant, publishing(['host.call'], 'orders'), signal);
+  expect(published.slice(1).map(({ messages }) => messages[0]?.schedule)).toEqual([undefined]);
+});

@@ -157,6 +157,7 @@ async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
     random: () => 0.5,
     now: () => 1_700_000_000_000,
     onSettleError: (_, error) => errors.push(error),
+    settleAgainMs: 1,
   });
   await dispatcher.open(tenant, flows, { maxInFlight: 256 });
   return { bus, cells, dispatcher, errors };
@@ -211,6 +212,28 @@ test('an event that no flow waits for is acknowledged at once, without a cell', 
   expect(await bus.settlements(1)).toMatchObject([{ kind: 'ack', runs: [] }]);
   expect(cells.jobs).toEqual([]);
   expect(await dispatcher.stop(1000)).toBe(0);
+});
+
+describe('an event that calls a flow by its name', () => {
+  const callable: Flow = { ...flow('later', 'order.*'), triggers: [{ type: 'call', target: 'a' }] };
+
+  test('runs that flow alone, and an event that only looks like it runs none', async () => {
+    const { bus, cells } = await open([flow('all', '>'), callable]);
+    bus.deliver(delivery('e1', 'host.call', { schedule: 'call:later' }), delivery('e2', 'host.call'));
+    await bus.settlements(2);
+    expect(cells.jobs.map(({ runs }) => runs.map((order) => [order.flow, order.trigger]))).toEqual([
+      [['later', 0]],
+      [['all', 0]],
+    ]);
+  });
+
+  test('is a dead letter where the flow was removed', async () => {
+    const { bus } = await open([flow('all', '>')]);
+    bus.deliver(delivery('e1', 'host.call', { schedule: 'call:later' }));
+    expect(await bus.settlements(1)).toMatchObject([
+      { kind: 'dead', reason: 'Flow later: flow_unknown: The flow cannot be called by its name any more.' },
+    ]);
+  });
 });
 
 test('all runs of an event go to the cell as one job, and its text is not touched', async () => {

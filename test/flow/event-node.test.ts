@@ -174,3 +174,41 @@ test('B3: a call is recorded before the next node starts, and not made again by 
   expect(again.calls).toEqual([]);
   expect(resumed.output).toBe(whole.output);
 });
+
+describe('a component node', () => {
+  const own = new Map([['sender', 'mail']]);
+  const node = (config: string) => `- { id: a, type: component, config: ${config} }`;
+  const refused = async (config: string, of: FlowReach): Promise<string> => {
+    const error = await flowOf(node(config), 'a', of).catch((thrown: unknown) => thrown);
+    if (error instanceof GtpackError) return error.message;
+    throw new Error('The flow was accepted.');
+  };
+
+  test("calls an operation of a provider of its flow's own pack, whatever the bundle calls that", async () => {
+    const h = harness();
+    const config = '{ operation: send_sms, input: { to: "{{ event.payload.name }}" } }';
+    expect(outputOf(await run(node(config), h, { reach: { ...reach, own } }))).toEqual({});
+    const named = '{ provider: sender, operation: send_sms, input: ["{{ event.payload.name }}"] }';
+    await run(node(named), h, { reach: { ...reach, own } });
+    expect(h.calls).toMatchObject([
+      { provider: 'mail', operation: 'send_sms', input: '{"to":"Ann"}' },
+      { provider: 'mail', operation: 'send_sms', input: '["Ann"]' },
+    ]);
+  });
+
+  test('is refused with what is wrong: no pack, no such provider or operation, a provider to be named', async () => {
+    const two = new Map([...own, ['other', 'hooks']]);
+    expect(await refused('{ operation: send_sms }', reach)).toContain(
+      'orders.ygtc:4:39: nodes[0].config: This flow is in no pack, so that it has no component of its own.',
+    );
+    expect(await refused('{ operation: fax }', { ...reach, own })).toContain(
+      'config.operation: The provider mail has no operation "fax". Known here: send_email, send_sms.',
+    );
+    expect(await refused('{ provider: snder, operation: fax }', { ...reach, own })).toContain(
+      'config.provider: The pack has no provider "snder". Did you mean "sender"?',
+    );
+    expect(await refused('{ operation: send_sms }', { ...reach, own: two })).toContain(
+      '`provider` is missing. Known here: sender, other.',
+    );
+  });
+});

@@ -52,7 +52,11 @@ test('the flow that the documentation prints loads', async () => {
         line: 4,
       },
     ],
-    triggers: [{ type: 'event', pattern: 'order.created', target: 'process' }],
+    triggers: [
+      { type: 'event', pattern: 'order.created', target: 'process' },
+      // Another flow may call it by its name.
+      { type: 'call', target: 'process' },
+    ],
     scripts: { 'orders.js': 'export const process_payload = (p) => p;' },
     answersWebhook: false,
   });

@@ -39,6 +39,7 @@ export async function examineFlows(
     grantee: 'the provider',
     // Whatever else a flow names is another pack's, and is looked at below.
     providers: new AnyProvider(own),
+    own: new Map(pack.providers.map(({ id }) => [id, id])),
   };
   for (const source of packFlows(pack, new Map(pack.providers.map(({ id }) => [id, id])))) {
     try {

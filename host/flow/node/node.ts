@@ -36,7 +36,32 @@ export type NodeResult =
       /** The node's own target instead of its `next`. */
       readonly next?: string;
     }
-  | { readonly effect: NodeEffect };
+  | { readonly effect: NodeEffect }
+  | NodeRounds;
+
+/** Chains of nodes that a node waits for, as the last thing that it does. */
+export interface NodeRounds {
+  readonly rounds: readonly Round[];
+  /** How many at a time; at least 1. */
+  readonly concurrency: number;
+  /** One that fails is part of the output, and does not fail the node. */
+  readonly collects: boolean;
+  /** @returns the node's output, of theirs in their order; JSON texts */
+  readonly output: (outputs: readonly string[]) => string;
+}
+
+export interface Round {
+  /** Unique in its node. */
+  readonly name: string;
+  readonly body:
+    | { readonly kind: 'chain'; readonly target: string; readonly scope: () => RunScope }
+    | {
+        readonly kind: 'flow';
+        readonly flow: string;
+        /** JSON text. @throws GtpackError, which fails the round */
+        readonly input: () => string;
+      };
+}
 
 /** What a node has done outside of its run, as the last thing that it does. */
 export interface NodeEffect {

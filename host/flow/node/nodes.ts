@@ -1,10 +1,12 @@
 import type { FlowNode } from '../flow.ts';
+import { compileAsync } from './async.ts';
 import { compileBranch } from './branch.ts';
-import { compileEvent } from './event.ts';
+import { compileComponent, compileEvent } from './event.ts';
 import { compileHttp } from './http.ts';
 import { compileHttpResponse } from './http-response.ts';
 import type { CompiledNode, NodeTools } from './node.ts';
 import { compilePublish } from './publish.ts';
+import { compileFlowCall, compileForeach, compileParallel } from './rounds.ts';
 import { compileScript } from './script.ts';
 import { compileTransform } from './transform.ts';
 
@@ -25,5 +27,15 @@ export function compileNode(node: FlowNode, tools: NodeTools): CompiledNode {
       return compileHttpResponse(node, tools);
     case 'publish':
       return compilePublish(node, tools);
+    case 'component':
+      return compileComponent(node, tools);
+    case 'flow':
+      return compileFlowCall(node, tools);
+    case 'async':
+      return compileAsync(node, tools);
+    case 'foreach':
+      return compileForeach(node, tools);
+    case 'parallel':
+      return compileParallel(node, tools);
   }
 }
