@@ -19,6 +19,8 @@ export interface ConsumersOptions {
   readonly ackWaitMs: number;
   /** How often the server is asked what waits, for what no bell rang for. */
   readonly lookMs: number;
+  /** A request for messages waits so long for the first one. */
+  readonly pullWaitMs: number;
 }
 
 /** Events of one tenant that are with hosts or put off: past it the server gives out nothing more of that tenant. */
@@ -66,6 +68,7 @@ export class Consumers {
       queueOf: (tenant) => this.#queues.get(tenant),
       onGone: (queue) => void this.#recreate(queue),
       held: this.#held,
+      waitMs: options.pullWaitMs,
     });
     this.#beat = setInterval(() => this.#onBeat(), options.ackWaitMs / 3);
     this.#lookLater();

@@ -50,6 +50,11 @@ export interface NatsBusOptions extends ConnectionSettings {
   readonly ackWaitMs?: number;
   /** How often the server is asked what waits, for what no bell rang for. Default: 10 s. */
   readonly lookMs?: number;
+  /**
+   * A request for a tenant's messages waits so long for the first one: longer than the server may need to store what
+   * rang. Default: 500 ms; closing takes as long.
+   */
+  readonly pullWaitMs?: number;
   /** Default: the system's clock and timers. */
   readonly scheduler?: Scheduler;
 }
@@ -88,7 +93,8 @@ export class NatsBus implements Bus {
   #closing: Promise<void> | undefined;
 
   private constructor(connection: Connection, layout: Layout, key: HostKey, options: NatsBusOptions) {
-    const { dedupeWindowMs: windowMs = DAY_MS, ackWaitMs = 30_000, lookMs = 10_000 } = options;
+    const { dedupeWindowMs: windowMs = DAY_MS, ackWaitMs = 30_000 } = options;
+    const { lookMs = 10_000, pullWaitMs = 500 } = options;
     const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
     const now = () => scheduler.now();
     // Another one at each start: what an earlier process of this host left is another's.
@@ -116,7 +122,7 @@ export class NatsBus implements Bus {
     const onForeign = (tenant: TenantId, event: EventMessage) =>
       this.#tell((taps) => taps.event(tenant, event));
     const parts = { connection, intake, leases, settlements, scheduler, onForeign };
-    this.#consumers = new Consumers(connection, layout, parts, { ackWaitMs, lookMs });
+    this.#consumers = new Consumers(connection, layout, parts, { ackWaitMs, lookMs, pullWaitMs });
     const operators = { connection, layout, key, claims, settlements, name, now };
     this.deadLetters = new NatsLetters({
       ...operators,

@@ -11,8 +11,6 @@ const MAX_BATCH = 256;
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 /** What one host holds of all tenants, between taking it and settling it. */
 const MAX_HELD = 10_000;
-/** A request waits so long for the first message; a tenant is idle after that. */
-const WAIT_MS = 500;
 const GRACE_MS = 1000;
 
 interface Pull {
@@ -41,6 +39,7 @@ export class Pulls {
   /** Have something to ask for, and no room for it. */
   readonly #wanting = new Set<TenantQueue>();
   readonly #held: { readonly total: number };
+  readonly #waitMs: number;
   #count = 0;
   #onIdle: () => void = () => undefined;
   #closed = false;
@@ -52,6 +51,8 @@ export class Pulls {
       readonly queueOf: (tenant: string) => TenantQueue | undefined;
       /** The server does not know the tenant's consumer any more. */
       readonly onGone: (queue: TenantQueue) => void;
+      /** A request waits so long for the first message; a tenant is idle after that. */
+      readonly waitMs: number;
       /** What this host has of all tenants. */
       readonly held: { readonly total: number };
     },
@@ -61,6 +62,7 @@ export class Pulls {
     this.#queueOf = tenants.queueOf;
     this.#onGone = tenants.onGone;
     this.#held = tenants.held;
+    this.#waitMs = tenants.waitMs;
     this.#prefix = layout.allEvents.slice(0, -1);
     this.#inbox = createInbox(connection.inboxPrefix);
     connection.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message));
@@ -122,7 +124,7 @@ export class Pulls {
     this.#wanting.clear();
     if (this.#open.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, WAIT_MS + GRACE_MS);
+    const timer = setTimeout(resolve, this.#waitMs + GRACE_MS);
     this.#onIdle = resolve;
     await promise;
     clearTimeout(timer);
@@ -132,13 +134,13 @@ export class Pulls {
     const token = `${this.#layout.consumerOf(queue.tenant)}-${(this.#count++).toString(36)}`;
     this.#open.set(queue, {
       ...{ queue, token, batch, received: 0 },
-      giveUpAt: performance.now() + WAIT_MS + GRACE_MS,
+      giveUpAt: performance.now() + this.#waitMs + GRACE_MS,
     });
     const maxBytes = Math.max(MAX_BATCH_BYTES, (this.#connection.nats.info?.max_payload ?? 0) * 2);
     this.#connection.send(
       `$JS.API.CONSUMER.MSG.NEXT.${this.#layout.events}.${this.#layout.consumerOf(queue.tenant)}`,
       // What is there at once, or else the first that comes.
-      JSON.stringify({ batch, no_wait: true, expires: WAIT_MS * 1_000_000, max_bytes: maxBytes }),
+      JSON.stringify({ batch, no_wait: true, expires: this.#waitMs * 1_000_000, max_bytes: maxBytes }),
       `${this.#inbox}.${token}`,
     );
   }

@@ -1,0 +1,217 @@
+import { afterEach, expect, test } from 'vitest';
+import { headers, jetstream, type Msg, type MsgHdrs } from '../../../host/bus/nats/client.ts';
+import type { Event } from '../../../host/event/event.ts';
+import type { EnvName } from '../../../host/event/names.ts';
+import { ACME, Collector, message, ORDER, runOf } from '../../conformance/bus/collector.ts';
+import { describeNats, NatsRoom } from '../../nats/fixture.ts';
+
+const room = NatsRoom.use();
+afterEach(() => room.closeAll());
+
+const EVENT: Event = {
+  id: 'order-1',
+  event_type: 'order.created',
+  source: 'events-webhook',
+  timestamp: 1_700_000_000_000,
+  payload: { total: 99.5 },
+  metadata: { trace_id: '0af7651916cd43dd8448eb211c80319c', correlation_id: 'order-1', hops: 0 },
+};
+
+async function letters(bus: Awaited<ReturnType<NatsRoom['open']>>) {
+  return (await bus.deadLetters.list({ order: 'oldest', limit: 100 })).items;
+}
+
+describeNats('clients that are no hosts', () => {
+  test('they see exactly the subjects and texts of the contract, with CloudEvents headers and the trace', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const client = await room.client();
+    const heard: Msg[] = [];
+    for (const subject of [`greentic.events.${env}.>`, `greentic.dlq.${env}.>`])
+      client.subscribe(subject, { callback: (_error, one) => void heard.push(one) });
+    await client.flush();
+    const json = JSON.stringify({ ...EVENT, id: 'with "quotes" and ü' });
+    const collector = await Collector.start(bus, ACME);
+    await bus.publish(ACME, [{ id: 'with "quotes" and ü', type: ORDER, json }, message('two')]);
+    await collector.until(2);
+    await collector.ack(collector.at(0), [runOf('run-1')]);
+    await collector.dead(collector.at(1), 'no');
+    await expect.poll(() => heard.length).toBe(4);
+    expect(heard.map((one) => [one.subject, one.string()])).toEqual([
+      [`greentic.events.${env}.acme.order.created`, json],
+      [`greentic.events.${env}.acme.order.created`, '{"id":"two"}'],
+      [`greentic.events.${env}.acme.order.created.result`, '{"run_id":"run-1","status":"ok"}'],
+      [
+        `greentic.dlq.${env}.acme.order.created`,
+        '{"event":{"id":"two"},"reason":"no","attempts":1,"runs":[]}',
+      ],
+    ]);
+    const named = (name: string) => heard[0]?.headers?.get(name);
+    expect(named('ce-specversion')).toBe('1.0');
+    expect(named('ce-id')).toBe('with%20%22quotes%22%20and%20%C3%BC');
+    expect(named('ce-type')).toBe('order.created');
+    expect(named('ce-source')).toBe('events-webhook');
+    expect(named('ce-time')).toBe('2023-11-14T22:13:20.000Z');
+    expect(named('content-type')).toBe('application/json');
+    expect(named('traceparent')).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+  });
+
+  test('what one publishes on an event subject is delivered like any other event', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const heard: string[] = [];
+    bus.tap((tapped) => heard.push(...tapped.map(({ kind, json }) => `${kind} ${JSON.parse(json).id}`)));
+    const collector = await Collector.start(bus, ACME);
+    const client = await room.client();
+    client.publish(`greentic.events.${env}.acme.order.created`, JSON.stringify(EVENT));
+    await collector.until(1);
+    const { json, ...delivery } = collector.at(0);
+    expect(delivery).toMatchObject({ id: 'order-1', type: 'order.created', attempt: 1, redelivered: false });
+    expect(JSON.parse(json)).toMatchObject({ ...EVENT, metadata: { correlation_id: 'order-1', hops: 0 } });
+    expect(heard).toEqual(['event order-1']);
+  });
+
+  test('without an id the place on the bus names it, the same at each delivery', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const collector = await Collector.start(bus, ACME);
+    const client = await room.client();
+    client.publish(`greentic.events.${env}.acme.order.created`, '{"payload":1}');
+    await collector.until(1);
+    await collector.nak(collector.at(0), 0);
+    await collector.until(2);
+    expect(collector.ids).toEqual(['nats-1', 'nats-1']);
+  });
+
+  test.each([
+    [
+      'structured',
+      { 'content-type': 'application/cloudevents+json' },
+      { specversion: '1.0', id: 'x', source: '/shop', type: 'order.created', data: { total: 1 } },
+    ],
+    [
+      'binary',
+      { 'ce-specversion': '1.0', 'ce-id': 'x', 'ce-source': '/shop', 'ce-type': 'order.created' },
+      { total: 1 },
+    ],
+  ])('a CloudEvent in %s mode is taken', async (_mode, named, body) => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const collector = await Collector.start(bus, ACME);
+    const client = await room.client();
+    client.publish(`greentic.events.${env}.acme.order.created`, JSON.stringify(body), {
+      headers: headersOf(named),
+    });
+    await collector.until(1);
+    expect(JSON.parse(collector.at(0).json)).toMatchObject({
+      event_type: 'order.created',
+      source: 'nats',
+      payload: { total: 1 },
+      metadata: { cloudevent: { id: 'x', source: '/shop', type: 'order.created' } },
+    });
+  });
+
+  const event = (more: object) => JSON.stringify({ ...EVENT, ...more });
+  test.each([
+    ['no JSON', 'order.created', '{"id"', /JSON/],
+    ['no UTF-8', 'order.created', Uint8Array.of(0xff, 0xfe), /UTF-8/],
+    ['a list', 'order.created', '[]', /JSON object/],
+    ['an unknown key', 'order.created', event({ extra: 1 }), /extra/],
+    [
+      'another type than its subject says',
+      'order.created',
+      event({ event_type: 'order.paid' }),
+      /order\.paid/,
+    ],
+    ['a type of upper-case letters', 'Order.Created', event({}), /Order/],
+    ['an id with a line break', 'order.created', event({ id: 'a\nb' }), /id/],
+    ['a number of hops that it cannot know', 'order.created', event({ metadata: 7 }), /metadata/],
+    ['too deep', 'order.created', `{"payload":${'['.repeat(100)}${']'.repeat(100)}}`, /deep/],
+    ['too large', 'order.created', event({ payload: 'x'.repeat(300 * 1024) }), /bytes/],
+  ])(
+    'a message that holds no event is buried once with its reason, and stops nothing: %s',
+    async (_what, type, body, reason) => {
+      const env = room.env();
+      const bus = await room.open(env);
+      const collector = await Collector.start(bus, ACME);
+      const client = await room.client();
+      client.publish(`greentic.events.${env}.acme.${type}`, body);
+      await client.flush();
+      await bus.publish(ACME, [message('sound')]);
+      await collector.until(1);
+      expect(collector.ids).toEqual(['sound']);
+      await expect.poll(() => letters(bus)).toHaveLength(1);
+      const [letter] = await letters(bus);
+      expect(letter).toMatchObject({ id: 'nats-1', attempts: 1, runs: [] });
+      expect(letter?.reason).toMatch(reason);
+      expect((await bus.counts()).get(ACME)?.deadLetters).toBe(1);
+      // It is still no event when it is replayed.
+      if (letter !== undefined) await bus.deadLetters.replay(letter, { fromStart: false });
+      await expect.poll(async () => (await letters(bus)).map(({ position }) => position)).toEqual([3]);
+    },
+  );
+
+  test('B4 nobody who guesses ids keeps an event out, and claims of other tenants mean nothing', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const client = await room.client();
+    const js = jetstream(client);
+    // Everything that is known of an event, as message ids, beforehand and of another tenant.
+    for (const msgID of ['one', 'acme one', 'acme.one'])
+      await js.publish(`greentic.events.${env}.globex.order.created`, event({ id: 'one' }), { msgID });
+    expect(await bus.publish(ACME, [message('one')])).toEqual([{ id: 'one', duplicate: false }]);
+    const collector = await Collector.start(bus, ACME);
+    await collector.until(1);
+    expect(collector.ids).toEqual(['one']);
+  });
+
+  test('what only hosts may say is believed of nobody else: a copied seal fits no other text, tenant or schedule', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const client = await room.client();
+    const copied = await copyOf(bus, client, env);
+    for (const [name, value] of [
+      ['ce-id', 'other'],
+      ['Gtpack-Schedule', 'flow:other/0'],
+      ['Gtpack-Replay', '1 on'],
+    ]) {
+      const forged = headersOf(copied.headers);
+      forged.set(name ?? '', value ?? '');
+      // Without the CloudEvents headers, which would make a CloudEvent of it.
+      forged.delete('ce-specversion');
+      forged.delete('Nats-Msg-Id');
+      client.publish(copied.subject, event({ id: `forged-${name}` }), { headers: forged });
+    }
+    const collector = await Collector.start(bus, ACME);
+    await collector.until(4);
+    expect(collector.deliveries.map(({ id, schedule, redelivered }) => [id, schedule, redelivered])).toEqual([
+      ['tick', 'flow:nightly/0', false],
+      ['forged-ce-id', undefined, false],
+      ['forged-Gtpack-Schedule', undefined, false],
+      ['forged-Gtpack-Replay', undefined, false],
+    ]);
+  });
+});
+
+async function copyOf(
+  bus: Awaited<ReturnType<NatsRoom['open']>>,
+  client: Awaited<ReturnType<NatsRoom['client']>>,
+  env: EnvName,
+) {
+  const heard = Promise.withResolvers<Msg>();
+  client.subscribe(`greentic.events.${env}.>`, { max: 1, callback: (_error, one) => heard.resolve(one) });
+  await client.flush();
+  await bus.publish(ACME, [{ ...message('tick'), schedule: 'flow:nightly/0' }]);
+  const { subject, headers: found } = await heard.promise;
+  expect(found?.get('Gtpack-Schedule')).toBe('flow:nightly/0');
+  return {
+    subject,
+    headers: Object.fromEntries((found?.keys() ?? []).map((key) => [key, found?.get(key) ?? ''])),
+  };
+}
+
+function headersOf(named: Readonly<Record<string, string>>): MsgHdrs {
+  const made = headers();
+  for (const [name, value] of Object.entries(named)) made.set(name, value);
+  return made;
+}
