@@ -11,10 +11,11 @@ import { TimersCapability } from './capability/timers.ts';
 import { TwilioCapability } from './capability/twilio.ts';
 import { deploy } from './deploy/deployment.ts';
 import { describeTenant, quarantineEntry, statusOf } from './deploy/description.ts';
-import { openBus } from './deploy/open-bus.ts';
 import { Drain } from './deploy/drain.ts';
+import { openBus } from './deploy/open-bus.ts';
 import { flowDigests, operatorRecords } from './deploy/operator-records.ts';
 import { operatorTimers } from './deploy/operator-timers.ts';
+import { openOperatorView } from './deploy/operator-view.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
@@ -33,7 +34,6 @@ import { AuditLog } from './observe/audit-log.ts';
 import { auditLine } from './observe/audit-record.ts';
 import { hostLog, subjectOf } from './observe/host-log.ts';
 import { Metrics } from './observe/metrics.ts';
-import { openOperatorPort } from './observe/operator-port.ts';
 import { redactedCells, redactedEffect, redactedJournal, redactedLog } from './observe/redacted-cells.ts';
 import { createRedactors } from './observe/redactor.ts';
 import type { HostDescription, RunningHost, StartHost, StartOptions } from './running-host.ts';
@@ -80,6 +80,7 @@ async function assemble(
     limits: new Map(tenants.map(({ id, limits }) => [id, limits])),
     count: () => bus.counts(),
     monotonicMs: () => performance.now(),
+    onRefused: (tenant, code) => metrics.refused(tenant, code),
   });
   await quotas.start();
   const http = new HttpCapability({
@@ -115,14 +116,26 @@ async function assemble(
     maxQueuedCalls: DEFAULT_LIMITS.maxQueuedCalls,
     onEffect: (tenant, effect, signal) =>
       broker.perform(tenant, redactedEffect(effect, redactors.of(tenant)), signal),
-    onRecord: (tenant, journal) => recorder.record(tenant, redactedJournal(journal, redactors.of(tenant))),
+    onRecord: (tenant, journal) => {
+      metrics.recorded(tenant, journal);
+      return recorder.record(tenant, redactedJournal(journal, redactors.of(tenant)));
+    },
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
     onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
     onFlowProblems: (tenant, problems) => {
       for (const problem of problems) log.error({ tenant }, formatProblem(problem));
     },
-    onCellLost: (tenant, { reason, detail }) =>
-      log.warn({ tenant }, `The cell was lost (${reason}): ${detail}`),
+    onCellOpened: (tenant) => metrics.cellOpened(tenant),
+    onCellLost: (tenant, loss) => {
+      metrics.cellLost(tenant, loss, byId.get(tenant)?.limits.cpuSliceMs ?? 0);
+      log.warn({ tenant }, `The cell was lost (${loss.reason}): ${loss.detail}`);
+    },
+    // The names come from the cell.
+    onUsage: (tenant, usage) =>
+      metrics.used(
+        tenant,
+        usage.filter(({ source }) => byId.get(tenant)?.grants.has(source)),
+      ),
     onQuarantined: (held) => log.error({ tenant: held.tenant }, quarantineNotice(held)),
   });
   opened.defer(() => sandbox.stop());
@@ -153,7 +166,8 @@ async function assemble(
     ),
     delivery: {
       admit: (tenant) => quotas.admit(tenant),
-      ingest: (tenant, provider, request) => cells.submit(tenant, { kind: 'ingest', provider, request }),
+      ingest: (tenant, provider, request) =>
+        metrics.ingest(tenant, provider, () => cells.submit(tenant, { kind: 'ingest', provider, request })),
       publish: (tenant, messages) =>
         quotas.store(tenant, messages.length, () => bus.publish(tenant, messages)),
       answersWebhook: (tenant, type) =>
@@ -174,6 +188,7 @@ async function assemble(
     now: Date.now,
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
+    onPutOff: (tenant) => metrics.putOff(tenant),
     onEventDone: (tenant, eventId, reason) => {
       quotas.settled(tenant);
       if (reason !== null) {
@@ -231,15 +246,11 @@ async function assemble(
   let isStopping = false;
   let closePort = async (): Promise<void> => undefined;
   if (bundle.operator !== null) {
-    const port = await openOperatorPort({
-      ...bundle.operator,
-      // Through the store and back: a bus that has stopped refuses.
-      isReady: async () => (await bus.runs.list({ limit: 1 })) && !isStopping,
-      metrics: async () => {
-        const { cells: live, hosts } = sandbox.counts();
-        const quarantined = sandbox.quarantine.list().length;
-        return metrics.text({ tenants: await bus.counts(), cells: live, cellHosts: hosts, quarantined });
-      },
+    const port = await openOperatorView(bundle.operator, {
+      bus,
+      sandbox,
+      metrics,
+      isStopping: () => isStopping,
     });
     opened.defer(() => port.close());
     log.info({}, `Health and metrics are at ${port.url}.`);

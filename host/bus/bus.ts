@@ -60,6 +60,8 @@ export interface TenantCounts {
   /** Stored and not settled, in flight included. */
   readonly pending: number;
   readonly deadLetters: number;
+  /** When the oldest of them that is not settled was stored, in milliseconds since the Unix epoch, where it is known. */
+  readonly oldestAt?: number;
 }
 
 /** One event to publish. */

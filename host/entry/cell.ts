@@ -43,6 +43,7 @@ port.once('message', (start: CellStart) => {
     openProgram: flowProgram(clocks),
     bindComponent: (binding) => fieldBinding(binding as FieldBindingSpec, clocks.now),
     compileSchema,
+    cpuMs: clocks.cpuMs,
     collectGarbage,
   });
   port.on('message', (batch: CellMessage[]) => runtime.receive(batch));

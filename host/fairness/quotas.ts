@@ -11,6 +11,8 @@ export interface QuotaOptions {
   readonly count: CountPending;
   /** Milliseconds of a clock that only goes forward. */
   readonly monotonicMs: () => number;
+  /** A request, a flow or a guest is refused. Must not throw. */
+  readonly onRefused?: (tenant: TenantId, code: ErrorCode) => void;
 }
 
 /**
@@ -95,7 +97,8 @@ export class Quotas {
     const most = limits.maxBacklog * share;
     const waiting = this.#backlogs.of(tenant);
     if (waiting < most) return;
-    throw refused(
+    this.#refuse(
+      tenant,
       'tenant_backlog_full',
       `${waiting} events of tenant ${tenant} wait to be processed; ${most} may (max_backlog).`,
       BACKLOG_RETRY_MS,
@@ -107,11 +110,17 @@ export class Quotas {
     const waitMs = bucket?.take(count, this.#options.monotonicMs()) ?? 0;
     if (waitMs === 0) return;
     const { maxEventsPerSecond = 0 } = this.#options.limits.get(tenant) ?? {};
-    throw refused(
+    this.#refuse(
+      tenant,
       'tenant_rate_exceeded',
       `The tenant ${tenant} has had its ${maxEventsPerSecond} events of this second (max_events_per_second).`,
       waitMs,
     );
+  }
+
+  #refuse(tenant: TenantId, code: ErrorCode, message: string, retryAfterMs: number): never {
+    this.#options.onRefused?.(tenant, code);
+    throw new GtpackError(code, message, { retryAfterMs });
   }
 
   #bucketOf(tenant: TenantId): TokenBucket | undefined {
@@ -127,8 +136,4 @@ export class Quotas {
 /** As the bus says of each event. */
 interface Stored {
   readonly duplicate: boolean;
-}
-
-function refused(code: ErrorCode, message: string, retryAfterMs: number): GtpackError {
-  return new GtpackError(code, message, { retryAfterMs });
 }

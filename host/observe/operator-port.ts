@@ -5,8 +5,8 @@ export interface OperatorPortOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** Whether the host takes new work now. A rejection is a no. */
-  readonly isReady: () => Promise<boolean>;
+  /** Why the host takes no new work now; null where it does. A rejection is such a reason. */
+  readonly notReady: () => Promise<string | null>;
   readonly metrics: () => Promise<string>;
 }
 
@@ -59,10 +59,10 @@ async function answer(request: IncomingMessage, options: OperatorPortOptions): P
     switch (request.url?.split('?')[0]) {
       case '/livez':
         return { status: 200, text: 'ok\n' };
-      case '/readyz':
-        return (await options.isReady())
-          ? { status: 200, text: 'ok\n' }
-          : { status: 503, text: 'The host is stopping.\n' };
+      case '/readyz': {
+        const reason = await options.notReady();
+        return reason === null ? { status: 200, text: 'ok\n' } : { status: 503, text: `${reason}\n` };
+      }
       case '/metrics':
         return { status: 200, type: METRICS_TYPE, text: await options.metrics() };
       default:

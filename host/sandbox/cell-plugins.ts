@@ -61,6 +61,11 @@ export class CellPlugins {
     return this.#checks.get(provider);
   }
 
+  /** What each provider's instances hold, in bytes. */
+  memories(): ReadonlyMap<string, number> {
+    return new Map([...this.#pools].map(([provider, pool]) => [provider, pool.memoryBytes()]));
+  }
+
   problems(): readonly Problem[] {
     return [...this.#broken.values()].flatMap((error) => error.problems);
   }

@@ -21,6 +21,7 @@ import type { CellProgram, OpenProgram, ProgramHost } from './program.ts';
 import type { CellMessage, CellReport, CellStart, Job, JobResult } from './protocol.ts';
 import { Reports } from './reports.ts';
 import { TenantMemory } from './tenant-memory.ts';
+import { UsageMeter } from './usage.ts';
 import { OPENING_JOB, Watch } from './watch.ts';
 
 /** What a cell needs of the thread that it lives in. */
@@ -31,6 +32,8 @@ export interface CellThread {
   readonly bindComponent: (binding: unknown) => ComponentBinding;
   /** There if a provider of the cell brings JSON Schemas. */
   readonly compileSchema?: CompileSchema | undefined;
+  /** CPU time of the thread, in milliseconds. */
+  readonly cpuMs: () => number;
   /** Collects the thread's garbage at once. */
   readonly collectGarbage: () => void;
 }
@@ -40,6 +43,8 @@ export class CellRuntime {
   readonly #start: CellStart;
   readonly #thread: CellThread;
   readonly #watch: Watch;
+  readonly #meter: UsageMeter;
+  #usageTimer: NodeJS.Timeout | undefined;
   readonly #reports: Reports;
   readonly #ids: EventIds = eventIds();
   readonly #memory: TenantMemory;
@@ -51,14 +56,15 @@ export class CellRuntime {
   constructor(start: CellStart, thread: CellThread) {
     this.#start = start;
     this.#thread = thread;
-    this.#watch = new Watch(start.watch);
+    this.#meter = new UsageMeter({ now: () => performance.now(), cpuMs: thread.cpuMs });
+    this.#watch = new Watch(start.watch, this.#meter);
     const { maxTenantMemoryBytes, maxMemoriesPerHost } = start.spec.limits;
     this.#memory = new TenantMemory(
       maxTenantMemoryBytes,
       new HostMemories(start.memories, maxMemoriesPerHost),
       thread.collectGarbage,
     );
-    this.#reports = new Reports(thread.send);
+    this.#reports = new Reports((batch) => thread.send(this.#withUsage(batch)));
     this.#plugins = new CellPlugins(start, thread);
     this.#entry = new GuestEntry({
       limits: start.spec.limits,
@@ -92,6 +98,19 @@ export class CellRuntime {
           message satisfies never;
       }
     }
+  }
+
+  #withUsage(batch: CellReport[]): CellReport[] {
+    const dueInMs = this.#meter.dueInMs;
+    if (dueInMs === undefined) return batch;
+    if (dueInMs === 0)
+      return [...batch, { kind: 'usage', usage: this.#meter.take(this.#plugins.memories()) }];
+    this.#usageTimer ??= setTimeout(() => {
+      this.#usageTimer = undefined;
+      const last = this.#withUsage([]);
+      if (last.length > 0) this.#thread.send(last);
+    }, dueInMs).unref();
+    return batch;
   }
 
   #openPlugins(): Promise<void> {

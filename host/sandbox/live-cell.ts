@@ -2,7 +2,7 @@ import { GtpackError, type Problem } from '../errors.ts';
 import { quoted, type TenantId } from '../event/names.ts';
 import type { CellHostProcess } from './cell-host-process.ts';
 import { knownCode } from './loss-error.ts';
-import type { CellSpec, Job, JobResult } from './protocol.ts';
+import type { CellSpec, Job, JobResult, SourceUsage } from './protocol.ts';
 
 /** Whose cells share a cell host: up to 32 tenants, or none. */
 export type Isolation = 'shared' | 'process';
@@ -55,6 +55,8 @@ export class LiveCell {
   readonly placement: Placement;
   readonly without: ReadonlySet<string>;
   readonly oneAtATime: boolean;
+  /** What its code holds, as it last said. */
+  usage: readonly SourceUsage[] = [];
   /** Aborts when the cell is gone. */
   readonly gone = new AbortController();
   readonly #opened = Promise.withResolvers<readonly Problem[]>();

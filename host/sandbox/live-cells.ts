@@ -22,6 +22,10 @@ export class LiveCells {
     return this.#cells.get(id);
   }
 
+  values(): IterableIterator<LiveCell> {
+    return this.#cells.values();
+  }
+
   add(cell: LiveCell): void {
     this.#cells.set(cell.id, cell);
     this.#hosts.add(cell);

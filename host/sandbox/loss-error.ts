@@ -1,6 +1,6 @@
 import { ERROR_CODES, type ErrorCode, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
-import type { CellLoss } from './protocol.ts';
+import type { CellLoss, EffectAnswer } from './protocol.ts';
 import { OPENING_JOB } from './watch.ts';
 
 /** What those hear whose calls were in a cell that is gone. */
@@ -9,6 +9,13 @@ const GUILTY_CODES: Partial<Record<CellLoss['reason'], ErrorCode>> = {
   overrun: 'guest_timeout',
   memory: 'guest_memory_exceeded',
 };
+
+/** Problems of an opened cell that mean that a provider of it cannot start. */
+export const UNSTARTED: ReadonlySet<ErrorCode> = new Set([
+  'plugin_invalid',
+  'config_invalid',
+  'pack_schema_invalid',
+]);
 
 /** What a call hears of the loss of its cell. @param provider which it was for; null for a run */
 export function errorAfter(
@@ -49,4 +56,9 @@ export function openError(tenant: TenantId, detail: string): GtpackError {
 /** Codes come from a cell, so they are looked up, not believed. */
 export function knownCode(code: string): ErrorCode {
   return Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'guest_trap';
+}
+
+/** To a cell that writes in the journal of a run that it was not given. */
+export function notOpen(message: string): EffectAnswer {
+  return { kind: 'problem', problem: { code: 'run_not_open', message, retryable: false } };
 }

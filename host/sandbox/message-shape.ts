@@ -12,6 +12,7 @@ import type {
   RunError,
   RunJournal,
   RunOutcome,
+  SourceUsage,
 } from './protocol.ts';
 
 /**
@@ -139,6 +140,7 @@ const report = kinds<CellReport>({
   record: { call: whole, journal: shape<RunJournal>(JOURNAL) },
   give_up: { loss },
   respond: { eventId: text, answer },
+  usage: { usage: list(shape<SourceUsage>({ source: text, cpuMs: amount, memoryBytes: amount })) },
   log: { source: text, level: oneOf(...LOG_LEVELS), message: text },
 });
 

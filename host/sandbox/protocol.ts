@@ -60,8 +60,18 @@ export type CellReport =
   /** A guest is out of the cell's hands, and the cell has to end for it. */
   | { readonly kind: 'give_up'; readonly loss: CellLoss }
   | { readonly kind: 'respond'; readonly eventId: string; readonly answer: HttpAnswer }
+  /** What its code used since the last time; goes with what it says anyway. */
+  | { readonly kind: 'usage'; readonly usage: readonly SourceUsage[] }
   /** `source` is a provider's id or `flow:<name>`. */
   | { readonly kind: 'log'; readonly source: string; readonly level: LogLevel; readonly message: string };
+
+/** What a provider or flow (`flow:<name>`) has used. */
+export interface SourceUsage {
+  readonly source: string;
+  readonly cpuMs: number;
+  /** What its instances hold now; 0 for a flow, whose script engine is the cell's. */
+  readonly memoryBytes: number;
+}
 
 /** Supervisor → a worker that is to become a cell; the first message that it gets. */
 export interface CellStart {

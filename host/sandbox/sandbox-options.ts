@@ -2,7 +2,15 @@ import type { Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { StartCellHost } from './cell-host-process.ts';
-import type { CellLoss, CellReport, Effect, EffectAnswer, HttpAnswer, RunJournal } from './protocol.ts';
+import type {
+  CellLoss,
+  CellReport,
+  Effect,
+  EffectAnswer,
+  HttpAnswer,
+  RunJournal,
+  SourceUsage,
+} from './protocol.ts';
 import type { Quarantined, QuarantineOptions } from './quarantine.ts';
 
 export interface SandboxOptions {
@@ -18,7 +26,10 @@ export interface SandboxOptions {
   readonly onLog: (tenant: TenantId, log: Extract<CellReport, { kind: 'log' }>) => void;
   /** Flows of a cell that opened which cannot run. */
   readonly onFlowProblems: (tenant: TenantId, problems: readonly Problem[]) => void;
+  readonly onCellOpened?: (tenant: TenantId) => void;
   readonly onCellLost: (tenant: TenantId, loss: CellLoss) => void;
+  /** What the code of a cell says that it has used since the last time. */
+  readonly onUsage?: (tenant: TenantId, usage: readonly SourceUsage[]) => void;
   /** A provider or flow is held back from now on. */
   readonly onQuarantined?: (held: Quarantined) => void;
   /** Default: this host's own, locked down. */

@@ -1,12 +1,20 @@
-import { type ErrorCode, GtpackError, type Problem } from '../errors.ts';
+import { GtpackError, type Problem } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import { CellHosts, type HostDeath } from './cell-hosts.ts';
 import { judge } from './host-death.ts';
 import { LiveCell, type Placement, type Tenant, type TenantCode } from './live-cell.ts';
 import { LiveCells } from './live-cells.ts';
-import { endedError, errorAfter, lostError, openError } from './loss-error.ts';
+import { endedError, errorAfter, lostError, notOpen, openError, UNSTARTED } from './loss-error.ts';
 import { Probation } from './probation.ts';
-import type { CellLoss, CellReport, EffectAnswer, Job, JobResult, RunJournal } from './protocol.ts';
+import type {
+  CellLoss,
+  CellReport,
+  EffectAnswer,
+  Job,
+  JobResult,
+  RunJournal,
+  SourceUsage,
+} from './protocol.ts';
 import { divide, putOffOutcome, Quarantine, type RunJob, withPutOff } from './quarantine.ts';
 import { DEFAULT_QUARANTINE, type SandboxOptions } from './sandbox-options.ts';
 import { OPENING_JOB } from './watch.ts';
@@ -17,13 +25,6 @@ export type { SandboxOptions } from './sandbox-options.ts';
 
 /** Ids of jobs wrap here; see watch.ts. */
 const MAX_JOB_ID = 2 ** 30;
-
-/** Problems of an opened cell that mean that a provider of it cannot start. */
-const UNSTARTED: ReadonlySet<ErrorCode> = new Set([
-  'plugin_invalid',
-  'config_invalid',
-  'pack_schema_invalid',
-]);
 
 /**
  * The main process's side of all cells: opens a tenant's cell when it has work, sends it jobs, settles them, and ends the
@@ -116,6 +117,13 @@ export class Sandbox {
     return { cells: this.#cells.size, hosts: this.#hosts.size };
   }
 
+  /** What the instances of each provider of each live cell hold, as the cell last said. */
+  usage(): ({ readonly tenant: TenantId } & SourceUsage)[] {
+    return [...this.#cells.values()].flatMap(({ tenant, usage }) =>
+      usage.filter(({ memoryBytes }) => memoryBytes > 0).map((held) => ({ tenant: tenant.id, ...held })),
+    );
+  }
+
   /** Process ids of the cell hosts. */
   hostPids(): number[] {
     return this.#hosts.pids();
@@ -164,6 +172,7 @@ export class Sandbox {
     });
     this.#nextCell += 1;
     this.#cells.add(cell);
+    this.#options.onCellOpened?.(tenant.id);
     host.retain(tenant.code.modules);
     const { spec } = tenant.code;
     host.control({
@@ -206,6 +215,10 @@ export class Sandbox {
         break;
       case 'respond':
         this.#options.onRespond(tenant, report.eventId, report.answer);
+        break;
+      case 'usage':
+        cell.usage = report.usage;
+        this.#options.onUsage?.(tenant, report.usage);
         break;
       case 'log':
         this.#options.onLog(tenant, report);
@@ -277,10 +290,6 @@ export class Sandbox {
       this.#options.onCellLost(id, loss);
     }
   }
-}
-
-function notOpen(message: string): EffectAnswer {
-  return { kind: 'problem', problem: { code: 'run_not_open', message, retryable: false } };
 }
 
 function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

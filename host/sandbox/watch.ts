@@ -1,3 +1,5 @@
+import type { UsageMeter } from './usage.ts';
+
 /**
  * The memory that a cell shares with its supervisor: whose code is running, if any's. The cell writes before and after
  * each uninterrupted stretch of guest code; the supervisor looks from outside, since nothing inside a thread in an endless
@@ -24,10 +26,13 @@ export interface Owner {
 export class Watch {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #name: Buffer<SharedArrayBuffer>;
+  readonly #meter: UsageMeter | undefined;
   /** Whose name stands there: most stretches belong to the same source as the one before. */
   #source = '';
 
-  constructor(buffer: SharedArrayBuffer) {
+  /** @param meter the cell's own; the supervisor has none */
+  constructor(buffer: SharedArrayBuffer, meter?: UsageMeter) {
+    this.#meter = meter;
     this.#words = new Int32Array(buffer, 0, WORDS);
     this.#name = Buffer.from(buffer, WORDS_BYTES, MAX_SOURCE_BYTES);
   }
@@ -55,9 +60,11 @@ export class Watch {
     }
     // Job ids wrap at 2^30, so that no id is negative or the word for idle.
     Atomics.store(this.#words, RUNNING, job + 1);
+    this.#meter?.enter(source);
   }
 
   leave(): void {
+    this.#meter?.leave();
     Atomics.store(this.#words, RUNNING, IDLE);
   }
 

@@ -83,6 +83,28 @@ test('more of an object than the bus stores does not cross to its thread', async
   await bus.close();
 });
 
+test('counts tell when the oldest event that is not settled was stored, one that was put off included', async () => {
+  const time = new ManualTime();
+  const bus = await open({ scheduler: time });
+  const oldest = async (): Promise<unknown> => (await bus.counts()).get(ACME)?.oldestAt;
+  const start = time.now();
+  for (const id of ['a', 'b', 'c']) {
+    await bus.publish(ACME, [message(id)]);
+    time.advance(1000);
+  }
+  expect(await oldest()).toBe(start);
+  const collector = await Collector.start(bus, ACME);
+  await collector.until(3);
+  await collector.ack(collector.at(0));
+  await collector.nak(collector.at(1), 60_000);
+  expect(await oldest()).toBe(start + 1000);
+  await collector.dead(collector.at(1), 'no');
+  expect(await oldest()).toBe(start + 2000);
+  await collector.ack(collector.at(2));
+  expect(await oldest()).toBeUndefined();
+  await bus.close();
+});
+
 test('counts tell what waits and what died, per tenant, also after the bus is opened again', async () => {
   const file = join(temporaryFolder(), 'bus.db');
   const first = await openEmbeddedBus({ file });
@@ -94,13 +116,14 @@ test('counts tell what waits and what died, per tenant, also after the bus is op
   await collector.dead(collector.at(1), 'no');
   await collector.nak(collector.at(2), 60_000);
   const expected = [
-    [ACME, { pending: 3, deadLetters: 1 }],
-    [GLOBEX, { pending: 2, deadLetters: 0 }],
+    [ACME, { pending: 3, deadLetters: 1, oldestAt: expect.any(Number) }],
+    [GLOBEX, { pending: 2, deadLetters: 0, oldestAt: expect.any(Number) }],
   ];
-  expect([...(await first.counts())]).toEqual(expected);
+  const counted = await first.counts();
+  expect([...counted]).toEqual(expected);
   await first.close();
   const second = await openEmbeddedBus({ file });
-  expect(await second.counts()).toEqual(new Map(await first.counts()));
+  expect(await second.counts()).toEqual(counted);
   await second.close();
 });
 

@@ -38,6 +38,13 @@ test('health and metrics of a host are on a port of their own, and nothing else 
   expect(text).toContain('gtpack_events_total{tenant="demo"} 1\n');
   expect(text).toContain('gtpack_runs_total{tenant="demo",status="ok"} 1\n');
   expect(text).toContain('gtpack_cells 1\n');
+  expect(text).toContain('gtpack_cells_opened_total{tenant="demo"} 1\n');
+  expect(text).toContain('gtpack_ingest_duration_seconds_count{tenant="demo",provider="events-webhook"} 1\n');
+  expect(text).toContain('gtpack_run_duration_seconds_count{tenant="demo"} 1\n');
+  expect(text).toMatch(/^gtpack_guest_memory_bytes\{tenant="demo",provider="events-webhook"\} [1-9]/m);
+  await expect
+    .poll(async () => (await ask('/metrics')).text)
+    .toMatch(/^gtpack_guest_cpu_seconds_total\{tenant="demo",provider="flow:fine"\} \d/m);
   expect((await fetch(`${here.url}/metrics`)).status).toBe(404);
   await here.stop();
   await expect(ask('/livez')).rejects.toThrow('fetch failed');

@@ -16,6 +16,7 @@ import type { ScheduleStore } from '../schedules.ts';
 import type { StateStore } from '../state.ts';
 import type { TimerStore } from '../timers.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { oldestPending } from './oldest-pending.ts';
 import { overfull } from './request.ts';
 import { Retention } from './retention.ts';
 import { type Scheduler, SYSTEM_SCHEDULER } from './scheduler.ts';
@@ -243,11 +244,14 @@ class StoredBus implements DurableBus {
     return this.#taps.add(listener);
   }
 
-  counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
+  async counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
+    const oldest = await oldestPending(this.#store, this.#dispatcher.queues);
     const counts = new Map<TenantId, TenantCounts>();
-    for (const { tenant, pending, deadLetters } of this.#dispatcher.queues)
-      counts.set(tenant, { pending, deadLetters });
-    return Promise.resolve(counts);
+    for (const { tenant, pending, deadLetters } of this.#dispatcher.queues) {
+      const oldestAt = oldest.get(tenant);
+      counts.set(tenant, { pending, deadLetters, ...(oldestAt === undefined ? {} : { oldestAt }) });
+    }
+    return counts;
   }
 
   close(): Promise<void> {

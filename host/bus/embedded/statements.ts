@@ -46,6 +46,7 @@ export function prepareStatements(database: DatabaseSync) {
       `SELECT sequence, available_at, attempts FROM pending INDEXED BY pending_retries
        WHERE tenant = ? AND available_at > 0 ORDER BY sequence LIMIT 1`,
     ),
+    storedAt: sql('SELECT stored_at FROM events WHERE sequence = ?'),
 
     recordEntry: sql(
       `INSERT INTO journal (run_id, ordinal, tenant, recorded_at, entry) VALUES (?, ?, ?, ?, ?)
@@ -80,7 +81,9 @@ export function prepareStatements(database: DatabaseSync) {
        ON CONFLICT (tenant, source) DO UPDATE
        SET keys = keys + excluded.keys, bytes = bytes + excluded.bytes, revision = revision + 1 RETURNING revision`,
     ),
-    readValue: sql('SELECT json, revision, expires_at FROM state WHERE tenant = ? AND source = ? AND key = ?'),
+    readValue: sql(
+      'SELECT json, revision, expires_at FROM state WHERE tenant = ? AND source = ? AND key = ?',
+    ),
     readValueHead: sql(
       'SELECT bytes, revision, expires_at FROM state WHERE tenant = ? AND source = ? AND key = ?',
     ),

@@ -170,7 +170,19 @@ export class Store {
         return this.#records.runs(operation.query);
       case 'run':
         return this.#records.run(operation.runId);
+      case 'oldest':
+        return operation.tenants.map((tenant) => this.#oldestOf(tenant));
     }
+  }
+
+  /** When a tenant's oldest event that is not settled was stored. */
+  #oldestOf(tenant: TenantId): number | null {
+    const { fresh, oldestRetry, storedAt } = this.#statements;
+    const sequences = [fresh.get(tenant, 0), oldestRetry.get(tenant)].flatMap((row) =>
+      row === undefined ? [] : [row.sequence as number],
+    );
+    if (sequences.length === 0) return null;
+    return (storedAt.get(Math.min(...sequences))?.stored_at as number | undefined) ?? null;
   }
 
   #publish({ tenant, messages, journal }: OperationOf<'publish'>, now: number): number[] {

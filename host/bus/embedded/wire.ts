@@ -142,7 +142,8 @@ export type Operation =
   | { readonly kind: 'letter_replay'; readonly letter: LetterRef; readonly fromStart: boolean }
   | { readonly kind: 'letter_drop'; readonly letter: LetterRef }
   | { readonly kind: 'runs'; readonly query: RunQuery }
-  | { readonly kind: 'run'; readonly runId: string };
+  | { readonly kind: 'run'; readonly runId: string }
+  | { readonly kind: 'oldest'; readonly tenants: readonly TenantId[] };
 
 export interface SettledEvent {
   readonly tenant: TenantId;
@@ -189,6 +190,8 @@ export interface Results {
   readonly letter_drop: boolean;
   readonly runs: Page<FinishedRunHead>;
   readonly run: FinishedRun | null;
+  /** When the oldest event of each that is not settled was stored; null without one. */
+  readonly oldest: readonly (number | null)[];
 }
 
 export type Replayed =
