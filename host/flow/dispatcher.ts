@@ -7,6 +7,7 @@ import type {
   RunRecord,
   Settlement,
 } from '../bus/bus.ts';
+import { GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, RunOrder } from '../sandbox/protocol.ts';
 import { calledFlow } from './call.ts';
