@@ -27,6 +27,9 @@ export interface ExchangeOptions {
   readonly responseTimeoutMs: number;
 }
 
+/** Ids of events that an answer names in its header; of 128 characters each at most. */
+const MAX_HEADER_IDS = 20;
+
 /** Calls back when the sender went away; ingress stops waiting then. */
 export type OnGone = (gone: () => void) => void;
 
@@ -134,6 +137,8 @@ function accepted(receipts: readonly Receipt[]): Exchange {
   return { kind: 'accepted', body: `{"ids":[${ids}]${duplicate}}`, eventIds: joinedIds(receipts) };
 }
 
+/** Empty for more than a header should hold: clients and proxies drop an answer with more than 8 or 16 KiB of headers. */
 function joinedIds(list: readonly { readonly id: string }[]): string {
-  return list.length === 1 ? (list[0]?.id ?? '') : list.map(({ id }) => id).join(',');
+  if (list.length === 1) return list[0]?.id ?? '';
+  return list.length > MAX_HEADER_IDS ? '' : list.map(({ id }) => id).join(',');
 }

@@ -128,6 +128,15 @@ describe('a webhook that is taken', () => {
     const several = await send(door, '/events/webhook/demo/x');
     expect(several.text).toBe('{"ids":["a","b\\""]}');
     expect(several.headers.get('gtpack-event-id')).toBe('a,b"');
+    const ids = (count: number) => Array.from({ length: count }, (_, index) => `e${index}`);
+    for (const [count, inHeader] of [
+      [20, ids(20).join(',')],
+      [1000, null],
+    ] as const) {
+      door.ingest = async () => events(...ids(count));
+      const many = await send(door, '/events/webhook/demo/x');
+      expect([many.json.ids.length, many.headers.get('gtpack-event-id')]).toEqual([count, inHeader]);
+    }
     door.ingest = async () => events();
     const none = await send(door, '/events/webhook/demo/x');
     expect([none.status, none.text, none.headers.get('gtpack-event-id')]).toEqual([202, '{"ids":[]}', null]);
