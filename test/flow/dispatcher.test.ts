@@ -22,7 +22,9 @@ class HandBus implements Pick<Bus, 'consume' | 'journals' | 'publish'> {
   readonly asked: (readonly string[])[] = [];
   readonly known = new Map<string, readonly JournalEntry[]>();
   stopped = false;
-  failSettle = false;
+  /** So many settlements are refused. */
+  refusals = 0;
+  refusesForGood = false;
   #options: ConsumeOptions | undefined;
   #waiting: (() => void) | undefined;
 
@@ -44,7 +46,11 @@ class HandBus implements Pick<Bus, 'consume' | 'journals' | 'publish'> {
     this.#options = options;
     return {
       settle: async (settlement) => {
-        if (this.failSettle) throw new GtpackError('bus_unavailable', 'The disk is full.');
+        if (this.refusals > 0) {
+          this.refusals -= 1;
+          const retryable = !this.refusesForGood;
+          throw new GtpackError('bus_unavailable', 'The disk is full.', { retryable });
+        }
         this.settled.push(settlement);
         this.#waiting?.();
       },
@@ -485,12 +491,27 @@ describe('B7: stopping', () => {
     expect(bus.settled).toEqual([]);
   });
 
-  test('a settlement that is not stored is told, and nothing breaks', async () => {
+  test('a settlement that is not stored is told once, and tried again until it is', async () => {
     const { bus, dispatcher, errors } = await open();
-    bus.failSettle = true;
+    bus.refusals = 3;
     bus.deliver(delivery('e1'));
-    expect(await dispatcher.stop(1000)).toBe(0);
+    await bus.settlements(1);
+    expect(bus.settled).toMatchObject([{ kind: 'ack', delivery: { id: 'e1' } }]);
     expect(errors).toMatchObject([{ code: 'bus_unavailable' }]);
+    expect(await dispatcher.stop(1000)).toBe(0);
+  });
+
+  test('a settlement that cannot be stored is left when the grace is over, and one refused for good at once', async () => {
+    const { bus, dispatcher } = await open();
+    bus.refusals = Number.POSITIVE_INFINITY;
+    bus.deliver(delivery('e1'));
+    expect(await dispatcher.stop(1)).toBe(1);
+    const other = await open();
+    other.bus.refusals = 1;
+    other.bus.refusesForGood = true;
+    other.bus.deliver(delivery('e1'));
+    expect(await other.dispatcher.stop(1000)).toBe(0);
+    expect(other.bus.settled).toEqual([]);
   });
 });
 

@@ -38,7 +38,8 @@ export class Sweep {
   readonly #hasRetry: StatementSync;
   readonly #hasDeadLetter: StatementSync;
   readonly #dropEntry: StatementSync;
-  readonly #emptyEvent: StatementSync;
+  readonly #readHead: StatementSync;
+  readonly #writeHead: StatementSync;
   readonly #pageCount: StatementSync;
   readonly #freePages: StatementSync;
   readonly #maxPages: number;
@@ -74,7 +75,13 @@ export class Sweep {
     this.#hasRetry = sql('SELECT 1 FROM pending WHERE tenant = ? AND available_at > 0 LIMIT 1');
     this.#hasDeadLetter = sql('SELECT 1 FROM dead_letters WHERE tenant = ? LIMIT 1');
     this.#dropEntry = sql('DELETE FROM journal WHERE run_id = ? AND ordinal = ?');
-    this.#emptyEvent = sql("UPDATE events SET json = '' WHERE sequence = ?");
+    this.#readHead = sql(
+      'SELECT sequence, stored_at, superseded, tenant, id, type, schedule, replayed FROM events WHERE sequence = ?',
+    );
+    this.#writeHead = sql(
+      `INSERT INTO events (sequence, stored_at, superseded, tenant, id, type, schedule, replayed, json)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`,
+    );
     this.#pageCount = sql('PRAGMA page_count');
     this.#freePages = sql('PRAGMA freelist_count');
     this.#maxPages = pragma(database, 'max_page_count');
@@ -140,10 +147,18 @@ export class Sweep {
       budget.dropped -= 1;
     }
     for (const sequence of old) this.#dropEvent.run(sequence);
-    for (const sequence of emptied) this.#emptyEvent.run(sequence);
+    for (const sequence of emptied) this.#empty(sequence);
     if (!isOver || budget.rows === 0) return true;
     this.#eventCursor = 0;
     return false;
+  }
+
+  /** Taken out and put back: a row that only shrinks leaves its page as it is, and nothing is won. */
+  #empty(sequence: number): void {
+    const head = this.#readHead.get(sequence);
+    if (head === undefined) return;
+    this.#dropEvent.run(sequence);
+    this.#writeHead.run(...Object.values(head));
   }
 
   #stepRuns(before: number, budget: Budget): boolean {
