@@ -12,7 +12,12 @@ export type CompileSchema = (schema: SchemaText) => Check;
 const DRAFT_7 = /^https?:\/\/json-schema\.org\/draft-07\/schema#?$/;
 const DRAFT_2020 = 'https://json-schema.org/draft/2020-12/schema';
 
+/** Or may: a key can be written with escapes. */
+const NAMES_ITSELF = /\$(?:id|anchor|dynamicAnchor|recursiveAnchor)|\\u/;
+
 const OPTIONS: Options = {
+  // Nothing is to be found again by another schema.
+  addUsedSchema: false,
   // JSON Schema lets anybody add keywords; those that are not known say nothing.
   strict: false,
   // The core of ajv has no formats, and a format that nobody checks is an annotation.
@@ -32,6 +37,9 @@ export function loadSchemaCompiler(): CompileSchema {
   const require = createRequire(import.meta.url);
   const { default: Draft2020 } = require('ajv/dist/2020.js') as Library;
   const { default: Draft7 } = require('ajv') as Library;
+  const shared = { draft7: new Draft7(OPTIONS), draft2020: new Draft2020(OPTIONS) };
+  // The first use compiles the schema of the dialect, which takes longer than most schemas do: here it is on nobody's time.
+  shared.draft2020.compile({});
   return (schema) => {
     const value: unknown = JSON.parse(schema.text);
     const keys = typeof value === 'object' && value !== null ? value : {};
@@ -42,8 +50,10 @@ export function loadSchemaCompiler(): CompileSchema {
       throw invalid(schema, `its $schema is neither ${DRAFT_2020} nor that of draft-07`);
     }
     try {
-      // A new one each: ids of one pack's schemas are no business of another's.
-      const validate = new (isDraft7 ? Draft7 : Draft2020)(OPTIONS).compile(value as object);
+      const common = isDraft7 ? shared.draft7 : shared.draft2020;
+      // What a schema calls its parts is kept: ids of one pack's schemas are no business of another's.
+      const own = NAMES_ITSELF.test(schema.text) ? new (isDraft7 ? Draft7 : Draft2020)(OPTIONS) : common;
+      const validate = own.compile(value as object);
       return (json) => faultOf(validate, JSON.parse(json));
     } catch (error) {
       throw invalid(schema, errorMessage(error).slice(0, 500));

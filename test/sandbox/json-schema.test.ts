@@ -41,6 +41,27 @@ describe('a schema', () => {
     ).toBeUndefined();
   });
 
+  test('is not found by another, whatever it calls itself or its parts', () => {
+    const compile = loadSchemaCompiler();
+    const names = {
+      $id: 'https://a.example/a',
+      $defs: { part: { $id: 'https://a.example/part', type: 'string' } },
+    };
+    for (const text of [JSON.stringify(names), JSON.stringify(names).replaceAll('$id', '\\u0024id')]) {
+      // The same again: nothing is there already.
+      for (let time = 0; time < 2; time += 1) expect(compile({ path: 'a', text })('1')).toBeUndefined();
+    }
+    const { $id } = names;
+    const $defs = { part: { type: 'string' } };
+    for (const other of [
+      { $ref: $id },
+      { $ref: 'https://a.example/part' },
+      { $id, $defs, $ref: 'https://a.example/part' },
+    ]) {
+      expect(() => compile({ path: 'b', text: JSON.stringify(other) })).toThrow(/can't resolve reference/);
+    }
+  });
+
   test('takes a format that nobody checks for a note', () => {
     expect(check({ format: 'email' }, 'no address')).toBeUndefined();
   });
