@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { openSendgrid } from './sendgrid/sendgrid.ts';
 import type { TakenMail } from './sendgrid/webhooks.ts';
@@ -7,15 +8,17 @@ import { openTwilio } from './twilio/twilio.ts';
 /** `npm run fakes`: all fakes, for trying things by hand; whatever arrives is printed. */
 
 const ACCOUNT = `AC${'0'.repeat(32)}`;
-const USAGE = `npm run fakes -- [--sendgrid-port 8091] [--twilio-port 8092] [--events URL]
+const USAGE = `npm run fakes -- [--sendgrid-port 8091] [--twilio-port 8092] [--events URL] [--public-key FILE]
 
-  --events URL   where SendGrid's Event Webhook goes to: each email is reported as processed and delivered`;
+  --events URL        where SendGrid's Event Webhook goes to: each email is reported as processed and delivered
+  --public-key FILE   the key that it signs them by is written there, for the bundle's secrets: { NAME: "file:FILE" }`;
 
 const { values } = parseArgs({
   options: {
     'sendgrid-port': { type: 'string', default: '8091' },
     'twilio-port': { type: 'string', default: '8092' },
     events: { type: 'string' },
+    'public-key': { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -27,7 +30,14 @@ const print = (text: string): void => {
 if (values.help) {
   print(USAGE);
 } else {
-  await start();
+  try {
+    await start();
+  } catch (error) {
+    process.stderr.write(
+      `The fakes do not start: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    process.exitCode = 1;
+  }
 }
 
 async function start(): Promise<void> {
@@ -64,6 +74,8 @@ async function start(): Promise<void> {
     }
   };
 
+  const keyFile = values['public-key'];
+  if (keyFile !== undefined) await writeFile(keyFile, `${sendgrid.webhooks.publicKey}\n`);
   print(`SendGrid   ${sendgrid.url}   key SG.fake, senders at example.com
            webhooks are signed; the public key is
            ${sendgrid.webhooks.publicKey}
