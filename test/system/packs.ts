@@ -25,7 +25,6 @@ const SOURCES = {
   notifying: 'test/guests/notifying',
   keeping: 'test/guests/keeping',
   'vendors-as': 'test/guests/vendors-as',
-  'vendors-as': 'test/guests/vendors-as',
   'keeping-ts': 'test/guests/keeping-ts',
 } as const;
 
