@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import type { EnvName } from '../../event/names.ts';
 import type { Owner } from '../owner.ts';
+import type { ScheduleName } from '../schedules.ts';
 import type { Connection } from './connection.ts';
 import { deleteMessage, getMessage, type StoredMessage, store } from './stream-api.ts';
 
-const PART = { ledger: 'ledger', state: 'state', timer: 'timer' } as const;
+const PART = { ledger: 'ledger', state: 'state', timer: 'timer', schedule: 'schedule' } as const;
 
 /** A change of one subject, against what was there when it was decided. */
 export interface Change {
@@ -50,6 +51,11 @@ export class KeptStream {
 
   timer(owner: Owner, id: string): string {
     return `${this.#of(owner)}.${PART.timer}.${token(id)}`;
+  }
+
+  /** Of the host itself, where a schedule stands for an owner. */
+  schedule({ tenant, schedule }: ScheduleName): string {
+    return `${this.#of({ tenant, source: schedule })}.${PART.schedule}`;
   }
 
   /** @throws GtpackError `bus_unavailable` */

@@ -82,10 +82,14 @@ export class NatsBus implements Bus {
   readonly deadLetters: DeadLetters;
   readonly runs: FinishedRuns;
   readonly connection: Connection;
+  readonly dedupeWindowMs: number;
   readonly #layout: Layout;
   readonly #publisher: Publisher;
   readonly #journals: Journals;
   readonly #consumers: Consumers;
+  readonly #claims: Claims;
+  readonly #settlements: Settlements;
+  readonly #ends = new Set<(tenant: TenantId, event: EventMessage) => void>();
   readonly #taps = new Taps();
   readonly #listening: Listening;
   /** What was asked for and is not stored yet. */
@@ -101,6 +105,7 @@ export class NatsBus implements Bus {
     const name = randomUUID();
     const messages = new EventMessages(layout, key);
     this.connection = connection;
+    this.dedupeWindowMs = windowMs;
     this.#layout = layout;
     this.#journals = new Journals(connection, layout, key, name);
     this.#publisher = new Publisher({
@@ -109,13 +114,17 @@ export class NatsBus implements Bus {
     });
     const settlements = new Settlements({
       ...{ connection, layout, key, journals: this.#journals, publisher: name },
-      onEnded: (settled, event) =>
-        this.#tell((taps) => taps.settled(settled.tenant, settlementOf(settled, event))),
+      onEnded: (settled, event) => {
+        this.#tell((taps) => taps.settled(settled.tenant, settlementOf(settled, event)));
+        for (const listener of this.#ends) listener(settled.tenant, event);
+      },
       publishAlert: async (tenant, alert) => {
         await this.#publisher.publish(tenant, [alert]);
       },
     });
     const claims = new Claims(connection, layout, key, windowMs);
+    this.#claims = claims;
+    this.#settlements = settlements;
     const leases = new Leases(connection, layout, name);
     const bounds = eventBounds(DEFAULT_LIMITS);
     const intake = new Intake({ messages, claims, leases, settlements, ids: eventIds(), bounds, now });
@@ -174,6 +183,21 @@ export class NatsBus implements Bus {
     return {
       settle: (settlement) => this.#track(() => consumer.settle(settlement)),
       stop: () => consumer.stop(),
+    };
+  }
+
+  /** Whether an event was acknowledged or given up; false for one that nobody has taken. @throws GtpackError `bus_unavailable` */
+  async isEnded(tenant: TenantId, id: string): Promise<boolean> {
+    const claim = await this.#claims.find(tenant, id);
+    return claim !== null && (await this.#settlements.find(tenant, claim.position)) !== null;
+  }
+
+  /** Hears of each event that this host ends. @returns the function that stops it */
+  watchEnds(listener: (tenant: TenantId, event: EventMessage) => void): () => void {
+    const heard: typeof listener = (tenant, event) => listener(tenant, event);
+    this.#ends.add(heard);
+    return () => {
+      this.#ends.delete(heard);
     };
   }
 

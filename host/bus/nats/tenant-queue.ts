@@ -256,7 +256,9 @@ export class TenantQueue {
       await this.#putOff(entry, held, settlement.delayMs);
       return;
     }
-    const isPlain = settlement.kind === 'ack' && settlement.runs.length === 0;
+    // Of a tick it has to be known afterwards that it is over.
+    const isPlain =
+      settlement.kind === 'ack' && settlement.runs.length === 0 && held.event.schedule === undefined;
     // With nothing else stored the acknowledgement itself has to be confirmed.
     if (isPlain) await connection.request(entry.reply, ACK);
     else await settlements.settle(this.#settled(entry, held, settlement), held.event);

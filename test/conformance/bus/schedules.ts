@@ -19,7 +19,7 @@ const eventOf = (id: string, schedule?: string): EventMessage => ({
 const tickOf = (id: string): EventMessage => eventOf(id, nightly.schedule);
 
 export interface SchedulesHarness {
-  bus(): DurableBus;
+  bus(): Pick<DurableBus, 'schedules' | 'consume'>;
   /** Closes the bus and opens it again on what was stored. */
   reopen(): Promise<void>;
 }
