@@ -9,6 +9,7 @@ import { outbound } from './rows/outbound.ts';
 import { packs } from './rows/packs.ts';
 import { result } from './rows/result.ts';
 import { scale } from './rows/scale.ts';
+import { signatures } from './rows/signatures.ts';
 
 /** In the order in which they run. */
 export const ROWS: readonly Row[] = [
@@ -22,4 +23,5 @@ export const ROWS: readonly Row[] = [
   cold,
   evaluations,
   packs,
+  signatures,
 ];

@@ -67,7 +67,8 @@ export class Workspace {
 }
 
 export interface BundleTenant {
-  readonly providers: Readonly<Record<string, { readonly pack: string }>>;
+  readonly providers: Readonly<Record<string, { readonly pack: string; readonly signatures?: object }>>;
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly flows?: readonly string[];
   readonly grants?: Readonly<Record<string, unknown>>;
   readonly limits?: Readonly<Record<string, unknown>>;

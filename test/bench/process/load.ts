@@ -4,6 +4,8 @@ import { answerCalls } from '../child.ts';
 export interface LoadPlan {
   readonly url: string;
   readonly body: string;
+  /** Besides the content type. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
 }
@@ -18,11 +20,11 @@ export interface LoadOutcome {
 
 /** Sends requests as fast as they are answered. */
 const handlers = {
-  async run({ url, body, connections, seconds }: LoadPlan): Promise<LoadOutcome> {
+  async run({ url, body, headers = {}, connections, seconds }: LoadPlan): Promise<LoadOutcome> {
     const { duration, errors, timeouts, statusCodeStats, latency } = await autocannon({
       url,
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body,
       connections,
       duration: seconds,

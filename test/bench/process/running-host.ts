@@ -29,7 +29,7 @@ let host: RunningHost | undefined;
 const handlers = {
   async start({ bundle, journal = true }: HostSetup): Promise<string> {
     if (!journal) RunRecorder.prototype.record = async () => ({ kind: 'ok', output: 'null' });
-    host = await startHost(await loadBundle(bundle), {
+    host = await startHost(await loadBundle(bundle, {}), {
       log: ({ level, message }) => {
         if (level === 'error') process.stderr.write(`host: ${message}\n`);
       },
