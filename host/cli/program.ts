@@ -106,9 +106,12 @@ async function commandLine(
     .description('run a bundle until it is stopped')
     .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
     .option('--listen <HOST:PORT>', 'listen there instead of where the bundle says')
-    .action((bundle: string | undefined, { listen }: { readonly listen?: string }) => {
-      invoke({ work: () => up(world, rooms, { bundle, listen }), endsItself: true, json: false });
-    });
+    .option('--log <FORMAT>', 'text, or json: a line of JSON each', 'text')
+    .action(
+      (bundle: string | undefined, { listen, log }: { readonly listen?: string; readonly log?: string }) => {
+        invoke({ work: () => up(world, rooms, { bundle, listen, log }), endsItself: true, json: false });
+      },
+    );
   program
     .command('check')
     .description('report every problem of a bundle, its packs and its flows')
@@ -162,7 +165,9 @@ async function commandLine(
     );
   program
     .command('timers')
-    .description('show the next instants of every schedule, and the timers of providers, whether a host runs or not')
+    .description(
+      'show the next instants of every schedule, and the timers of providers, whether a host runs or not',
+    )
     .option('--bundle <DIR>', 'the bundle; default: this folder, else bundles/demo')
     .option('--tenant <TENANT>', 'of this tenant only')
     .option('--next <COUNT>', 'so many instants of each schedule, 1 to 100; default 3')

@@ -7,7 +7,7 @@ import { stored } from './store.ts';
 import { startVendor } from './vendor.ts';
 
 /** A host in a process of its own, with one event that waits for its vendor, and what lets the vendor answer. */
-async function startWaiting(drainGrace: string) {
+async function startWaiting(drainGrace: string, options: readonly string[] = []) {
   const answers: (() => void)[] = [];
   const vendor = await startVendor((_, response) => answers.push(() => response.end('{}')));
   const { origin } = vendor;
@@ -21,7 +21,7 @@ async function startWaiting(drainGrace: string) {
     ...parts,
     yaml: JSON.stringify({ ...JSON.parse(parts.yaml), drain_grace: drainGrace }),
   });
-  const child = gtpack(['up', folder]);
+  const child = gtpack(['up', folder, ...options]);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   await printed(child, /Ctrl-C stops it/);
   const [, url = ''] = /at (http:\/\/\S+)/.exec(child.output()) ?? [];
@@ -65,4 +65,22 @@ test('a second signal ends the host at once, and says so', async () => {
   expect(await ended).toBe(143);
   expect(child.output()).toMatch(/Ended at once by a second signal \(SIGTERM\)\.\n$/);
   expect(stored(folder).pending).toBe(1);
+});
+
+test('`--log json` makes each line of the log, and what the host says of its end, a JSON object', async () => {
+  const { child, ended } = await startWaiting('1ms', ['--log', 'json']);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+  const lines = child
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('{'));
+  const said = lines.map((line) => JSON.parse(line));
+  expect(said.map(({ message }) => message)).toContain('Stopped.');
+  expect(said).toContainEqual({
+    level: 'warn',
+    time: expect.stringMatching(/^\d{4}-.*Z$/),
+    message: '1 events in flight are handed back; they run again at the next start.',
+  });
+  expect(child.output()).not.toMatch(/^(warn|Stopping|Stopped)/m);
 });

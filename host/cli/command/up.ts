@@ -3,6 +3,7 @@ import { parseListenAddress } from '../../bundle/listen-address.ts';
 import { assertNoHost, type ControlServer, openControl } from '../../control/control.ts';
 import { GtpackError } from '../../errors.ts';
 import type {
+  HostLog,
   ProviderDescription,
   RunningHost,
   TenantDescription,
@@ -10,6 +11,7 @@ import type {
 } from '../../running-host.ts';
 import { formatDuration } from '../../written/duration.ts';
 import { chooseBundle, defaultBundleDir } from '../bundle-choice.ts';
+import { jsonLogTo } from '../json-log.ts';
 import { hostLogTo, note, plain, print, shownPath } from '../output.ts';
 import type { Rooms } from '../rooms.ts';
 import { type CliWorld, stopped } from '../world.ts';
@@ -18,16 +20,24 @@ export interface UpOptions {
   readonly bundle: string | undefined;
   /** `HOST:PORT`, instead of the bundle's. */
   readonly listen: string | undefined;
+  /** `text` for people (default), or `json` for what collects logs. */
+  readonly log: string | undefined;
 }
 
 /** Runs a bundle until it is told to stop. @throws GtpackError as loading and starting do */
 export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Promise<number> {
   const address = listenAddress(options.listen);
+  const log = logOf(world, options.log);
+  const say = (text: string): Promise<void> => {
+    if (options.log !== 'json') return note(world, text);
+    log({ level: 'info', message: text });
+    return Promise.resolve();
+  };
   const loaded = await rooms.loadBundle(await chooseBundle(world, options.bundle), world.env);
   const bundle: Bundle = address === undefined ? loaded : { ...loaded, http: { ...loaded.http, ...address } };
   await assertNoHost(bundle.dir);
-  if (world.showsProgress) await note(world, 'Starting …');
-  const host = await rooms.startHost(bundle, { log: hostLogTo(world) });
+  if (world.showsProgress) await say('Starting …');
+  const host = await rooms.startHost(bundle, { log });
   let control: ControlServer;
   try {
     control = await openControl(bundle.dir, host.control);
@@ -39,12 +49,20 @@ export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Pro
   const reason = await stopped(world);
   if (reason !== 'output_closed') {
     const grace = formatDuration(bundle.drainGraceMs);
-    await note(world, `Stopping: running work may finish within ${grace}. A second Ctrl-C ends it at once.`);
+    await say(`Stopping: running work may finish within ${grace}. A second Ctrl-C ends it at once.`);
   }
   await control.close();
   await host.stop(bundle.drainGraceMs);
-  if (reason !== 'output_closed') await note(world, 'Stopped.');
+  if (reason !== 'output_closed') await say('Stopped.');
   return 0;
+}
+
+function logOf(world: CliWorld, format: string | undefined): HostLog {
+  if (format === undefined || format === 'text') return hostLogTo(world);
+  if (format === 'json') return jsonLogTo(world);
+  throw new GtpackError('option_invalid', `--log takes text or json; ${JSON.stringify(format)} came.`, {
+    cure: 'Leave it out for lines that people read.',
+  });
 }
 
 function listenAddress(text: string | undefined): { host: string; port: number } | undefined {
