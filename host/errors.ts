@@ -189,6 +189,7 @@ export const ERROR_CODES = facts({
   http_status_unexpected: { blame: 'vendor', retryable: false, status: 502 },
   flow_failed: { blame: 'pack', retryable: false, status: 500 },
   flow_items_invalid: { blame: 'pack', retryable: false, status: 500 },
+  flow_wait_invalid: { blame: 'pack', retryable: false, status: 500 },
   flow_too_deep: { blame: 'pack', retryable: false, status: 500 },
   flow_outputs_too_large: { blame: 'pack', retryable: false, status: 500 },
   flow_response_invalid: { blame: 'pack', retryable: false, status: 500 },

@@ -16,6 +16,8 @@ export interface Standing {
   readonly waits: number;
   /** No try before; milliseconds since the Unix epoch. */
   readonly due: number | undefined;
+  /** All that the node does is wait until `due`. */
+  readonly isParked?: boolean;
   /** The delivery that began an effect of which nothing more was recorded. */
   readonly startedAt?: number | undefined;
 }

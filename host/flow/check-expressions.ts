@@ -59,6 +59,9 @@ function checkConfig(
   switch (node.type) {
     case 'script':
       return;
+    case 'wait':
+      if (node.config.until !== undefined) template(node.config.until, [...path, 'until']);
+      return;
     case 'branch':
       for (const [index, { expression }] of node.config.conditions.entries()) {
         condition(expression, [...path, 'conditions', index, 'expression']);

@@ -6,15 +6,12 @@ import { scheduleKeys } from '../written/schedule.ts';
 import { closedObject } from '../yaml.ts';
 import { expectShape } from './expected-status.ts';
 import { isCelName, SCOPE_NAMES } from './expression.ts';
-import { HTTP_RESPONSE, type NodeType, ON_UNKNOWN } from './flow.ts';
+import { HTTP_RESPONSE, MAX_WAIT_MS, type NodeType, ON_UNKNOWN } from './flow.ts';
 
 /**
  * The shapes of a `.ygtc` file, part by part: `load.ts` checks each on its own, so that one part's faults hide none of
  * another's. Targets, expressions and templates are texts here.
  */
-
-/** Node types of the language that this version does not run yet. */
-export const LATER_TYPES: ReadonlySet<string> = new Set(['wait']);
 
 const HOUR_MS = 60 * 60_000;
 const MAX_NODES = 1000;
@@ -214,6 +211,10 @@ export const configShapes = {
       error: '1 to 32 branches were expected.',
     }),
     errors: errorPolicy.optional(),
+  }),
+  wait: closedObject({
+    duration: duration(1, MAX_WAIT_MS).optional(),
+    until: z.union([z.string(), z.number()]).optional(),
   }),
   component: closedObject({ provider: z.string().optional(), operation: z.string(), input: json.optional() }),
 } satisfies Record<NodeType, z.ZodType>;

@@ -202,6 +202,19 @@ export type ComponentNode = NodeOf<
   }
 >;
 
+/** The longest that a run is parked. */
+export const MAX_WAIT_MS = 31 * 24 * 60 * 60_000;
+
+/** For a time, or until one; exactly one of them. */
+export type WaitNode = NodeOf<
+  'wait',
+  {
+    readonly durationMs?: number;
+    /** A text or a number; may be a template. */
+    readonly until?: Json;
+  }
+>;
+
 export type FlowNode =
   | ScriptNode
   | BranchNode
@@ -214,7 +227,8 @@ export type FlowNode =
   | AsyncNode
   | ForeachNode
   | ParallelNode
-  | ComponentNode;
+  | ComponentNode
+  | WaitNode;
 
 export const NODE_TYPES = [
   'script',
@@ -229,6 +243,7 @@ export const NODE_TYPES = [
   'foreach',
   'parallel',
   'component',
+  'wait',
 ] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 

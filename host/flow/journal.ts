@@ -1,6 +1,6 @@
 import { GtpackError } from '../errors.ts';
 
-const STATUSES = ['ok', 'error', 'skipped', 'caught', 'retrying', 'started', 'ended'] as const;
+const STATUSES = ['ok', 'error', 'skipped', 'caught', 'retrying', 'started', 'waiting', 'ended'] as const;
 
 /** A try that was not the last one. */
 export interface FailedTry {
@@ -15,7 +15,8 @@ export interface NodeOutcome {
   readonly frame?: string;
   /**
    * `caught`: it failed, and its `on_error` said how to go on. Two give way to what becomes of the node: `retrying`, it
-   * failed and is tried again; and `started`, its effect may have happened. `ended`: the frame has failed, and the node
+   * failed and is tried again; and `started`, its effect may have happened; and `waiting`, its
+   * time has not come. `ended`: the frame has failed, and the node
    * that it is a round of goes on.
    */
   readonly status: (typeof STATUSES)[number];
@@ -28,7 +29,7 @@ export interface NodeOutcome {
   readonly effects?: number;
   /** In order; absent where its first try was its last. */
   readonly tries?: readonly FailedTry[];
-  /** Of `retrying`: no try before; milliseconds since the Unix epoch. */
+  /** Of `retrying` and `waiting`: nothing before; milliseconds since the Unix epoch. */
   readonly due?: number;
   /** Of `started`: the delivery that the effect belongs to, by its event's position on the bus. */
   readonly at?: number;

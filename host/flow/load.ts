@@ -10,7 +10,7 @@ import { CONTINUE, RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
 import { FlowProblems } from './flow-problems.ts';
 import { type FlowReach, NO_REACH } from './flow-reach.ts';
-import { findCycles, findUnreachable, withoutRoundEnds } from './graph.ts';
+import { findCycles, findUnreachable, type GraphNode, withoutRoundEnds } from './graph.ts';
 import { type NodeDraft, readNode } from './read-node.ts';
 import { readTrigger, type TriggerDraft } from './read-trigger.ts';
 
@@ -152,10 +152,10 @@ function checkGraph(
     return id === undefined || starts.length === 0 ? [] : [{ id, starts }];
   });
   const indexOf = (id: string) => nodes.findIndex((node) => node.id === id);
-  for (const cycle of findCycles(withoutRoundEnds(graph, rounds))) {
+  for (const cycle of findCycles(withoutRoundEnds(withoutWaits(graph, nodes), rounds))) {
     problems.at(['nodes', indexOf(cycle[0] ?? '')], {
       message: `The nodes form a cycle: ${cycle.join(' → ')}.`,
-      cure: 'Let one of them end the run, or publish an event that starts a new one. For a list, use `foreach`.',
+      cure: 'Let one of them end the run, or publish an event that starts a new one. For a list, use `foreach`; a loop needs a `wait`.',
     });
   }
   // A part with faults may have led to any node.
@@ -167,6 +167,12 @@ function checkGraph(
       cure: 'Name it in a `next`, a branch or a trigger, or remove it.',
     });
   }
+}
+
+/** A cycle in which time passes is a loop that its author meant, and the steps of a run are bounded. */
+function withoutWaits(graph: readonly GraphNode[], nodes: readonly NodeDraft[]): GraphNode[] {
+  const waits = new Set(nodes.filter(({ type }) => type === 'wait').map(({ id }) => id));
+  return graph.map((node) => (waits.has(node.id) ? { ...node, targets: [] } : node));
 }
 
 function idsOf(nodes: readonly NodeDraft[]): string[] {

@@ -3,7 +3,7 @@ import type { Path } from '../yaml.ts';
 import { suggestion } from '../yaml.ts';
 import { ANY_SUCCESS } from './expected-status.ts';
 import { type FlowNode, NODE_TYPES, type NodeType, type Retry } from './flow.ts';
-import { configShapes, isJson, LATER_TYPES, nodeShape } from './flow-file.ts';
+import { configShapes, isJson, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import { readCall, readForeach, readParallel } from './read-rounds.ts';
 
@@ -55,6 +55,7 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
       cure: `Leave it out. Nodes with effects: ${[...WITH_EFFECTS].join(', ')}.`,
     });
   }
+  if (type === 'wait') refuseTries(base, path, problems);
   const configPath = [...path, 'config'];
   const read = readConfig(type, base.config ?? {}, configPath, problems);
   if (read === undefined) return { ...draft, targets: own };
@@ -130,6 +131,8 @@ function readConfig(
       return readForeach(config, path, problems);
     case 'parallel':
       return readParallel(config, path, problems);
+    case 'wait':
+      return readWait(config, path, problems);
     case 'component': {
       const read = problems.parse(configShapes.component, config, path);
       if (read === undefined) return undefined;
@@ -157,6 +160,36 @@ function readEvent(config: unknown, path: Path, problems: FlowProblems): ConfigR
     part: { type: 'event', config: { provider, action, fields: Object.fromEntries(fields) } },
     edges: [],
   };
+}
+
+/** A wait cannot take too long, nor go well another time. */
+function refuseTries(
+  base: { readonly timeout?: unknown; readonly retry?: unknown },
+  path: Path,
+  problems: FlowProblems,
+): void {
+  for (const key of ['timeout', 'retry'] as const) {
+    if (base[key] === undefined) continue;
+    problems.atKey([...path, key], { message: `\`${key}\` means nothing to a wait.`, cure: 'Leave it out.' });
+  }
+}
+
+function readWait(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
+  const read = problems.parse(configShapes.wait, config, path);
+  if (read === undefined) return undefined;
+  const { duration, until } = read;
+  if ((duration === undefined) === (until === undefined)) {
+    problems.at(path, {
+      message:
+        until === undefined
+          ? 'Neither `duration` nor `until` is given.'
+          : 'Both `duration` and `until` are given.',
+      cure: 'Give one of them, as in { duration: 10m }.',
+    });
+    return undefined;
+  }
+  const part = until === undefined ? { durationMs: duration } : { until };
+  return { part: { type: 'wait', config: defined(part) }, edges: [] };
 }
 
 function readBranch(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
@@ -197,13 +230,6 @@ function knownType(type: string, path: Path, problems: FlowProblems): NodeType |
   const known = NODE_TYPES.find((name) => name === type);
   if (known !== undefined) return known;
   const list = `Known node types: ${NODE_TYPES.join(', ')}.`;
-  if (LATER_TYPES.has(type)) {
-    problems.at(path, {
-      message: `This version of the host does not run nodes of type ${JSON.stringify(type)} yet.`,
-      cure: list,
-    });
-    return undefined;
-  }
   const near = suggestion(type, NODE_TYPES);
   problems.at(path, {
     message: `This host does not know the node type ${JSON.stringify(type)}.`,

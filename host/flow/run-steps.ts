@@ -10,7 +10,7 @@ import { Step } from './step.ts';
 import { stepKey } from './step-key.ts';
 
 /** What was recorded of a node that still has to come to its end; a failure that was recorded may go away. */
-const UNFINISHED: ReadonlySet<string> = new Set(['retrying', 'started', 'error']);
+const UNFINISHED: ReadonlySet<string> = new Set(['retrying', 'started', 'waiting', 'error']);
 
 /** The nodes of one frame, one after the other. */
 export class RunSteps {
@@ -58,7 +58,8 @@ export class RunSteps {
       const { node } = this.#nodeAt(outcome.node);
       if (UNFINISHED.has(outcome.status)) {
         const { ordinal, tries = [], effects = 0, waits = 0, due, at: startedAt } = outcome;
-        this.#standing = { ordinal, tries, effects, waits, due, startedAt };
+        const isParked = outcome.status === 'waiting';
+        this.#standing = { ordinal, tries, effects, waits, due, startedAt, isParked };
         next = node.id;
         break;
       }

@@ -72,13 +72,15 @@ export class Step {
   async #attempt(attempt: Attempt): Promise<string | undefined> {
     const { state, compiled } = this.#parts;
     const { node } = compiled;
-    const { step } = attempt;
+    const { step, standing } = attempt;
+    if (standing.isParked === true) return this.#unparked(attempt);
     if (compiled.when !== undefined && !compiled.when(step)) {
       const next = this.#target(node.next);
       state.journal.write(attempt.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
       return next;
     }
     const ran = await compiled.compiled.run(step);
+    if ('parkedUntil' in ran) return this.#park(attempt, ran.parkedUntil);
     const result = 'rounds' in ran ? { output: await this.#rounds(attempt, ran) } : ran;
     if ('effect' in result) {
       this.#enter(await this.#perform(attempt, result.effect));
@@ -94,6 +96,26 @@ export class Step {
     }
     const rest = output === undefined ? {} : { output };
     state.journal.write(attempt.ordinal, attempt.outcome({ status: 'ok', next: next ?? null, ...rest }));
+    return next;
+  }
+
+  /** The end of its wait is recorded before it begins: whoever goes on with the run waits no longer than that. */
+  async #park(attempt: Attempt, due: number): Promise<string | undefined> {
+    const { run, state, compiled } = this.#parts;
+    const isLong = due - run.host.now() > MAX_WAIT_IN_CELL_MS;
+    const waits = attempt.standing.waits + (isLong ? 1 : 0);
+    state.journal.write(
+      attempt.ordinal,
+      attempt.outcome({ status: 'waiting', next: compiled.node.id, due, waits }),
+    );
+    if (isLong) await state.record();
+    await this.#wait(due);
+    return this.#unparked(attempt);
+  }
+
+  #unparked(attempt: Attempt): string | undefined {
+    const next = this.#target(this.#parts.compiled.node.next);
+    this.#parts.state.journal.write(attempt.ordinal, attempt.outcome({ status: 'ok', next: next ?? null }));
     return next;
   }
 

@@ -9,13 +9,7 @@ import { bundleFile } from '../../host/bundle/bundle-file.ts';
 import { limitsShape } from '../../host/bundle/limits-shape.ts';
 import { run } from '../../host/cli/program.ts';
 import { NODE_TYPES } from '../../host/flow/flow.ts';
-import {
-  configShapes,
-  flowShape,
-  LATER_TYPES,
-  nodeShape,
-  triggerShapes,
-} from '../../host/flow/flow-file.ts';
+import { configShapes, flowShape, nodeShape, triggerShapes } from '../../host/flow/flow-file.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -184,7 +178,6 @@ describe('keys', () => {
       ...Object.values(configShapes).flatMap(keysOf),
       ...Object.values(triggerShapes).flatMap(keysOf),
       ...NODE_TYPES,
-      ...LATER_TYPES,
     ];
     expect(sorted(own).filter((key) => !named.includes(key))).toEqual([]);
   });

@@ -23,6 +23,11 @@ const node = fc.oneof(
     handler: fc.nat(3),
   }),
   fc.record({ kind: fc.constant('event' as const), skip: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('wait' as const),
+    skip: fc.boolean(),
+    wait: fc.constantFrom(1000, 60_000),
+  }),
   fc.record({ kind: fc.constant('branch' as const), skip: fc.boolean(), far: fc.nat(3) }),
   fc.record({
     kind: fc.constantFrom('flow' as const, 'foreach' as const, 'parallel' as const, 'async' as const),
@@ -71,7 +76,8 @@ function chainOf(first: string, next: string, shape: HttpShape): FlowNode[] {
 function calledFlow(): Flow {
   const nodes: FlowNode[] = [
     ...chainOf('c', 'd', { fault: 'passing', wait: 60_000 }),
-    { id: 'd', line: 0, ...httpNode({ fault: 'none', wait: 1000 }) },
+    { id: 'd', line: 0, next: 'w', ...httpNode({ fault: 'none', wait: 1000 }) },
+    { id: 'w', line: 0, type: 'wait', config: { durationMs: 90_000 } },
   ];
   return flowWith('g', nodes, [{ type: 'call', target: 'c' }]);
 }
@@ -106,6 +112,7 @@ function flowOf(shapes: readonly Shape[]): Flow {
       const onError = shape.handler === 0 ? 'continue' : at(index + shape.handler);
       return { ...base, ...when, ...httpNode(shape), onError };
     }
+    if (shape.kind === 'wait') return { ...base, ...when, type: 'wait', config: { durationMs: shape.wait } };
     if (shape.kind === 'event') {
       const fields = { from: '{{ input }}' };
       return { ...base, ...when, type: 'event', config: { provider: 'p', action: 'do', fields } };

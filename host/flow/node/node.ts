@@ -37,6 +37,8 @@ export type NodeResult =
       readonly next?: string;
     }
   | { readonly effect: NodeEffect }
+  /** The run is parked until then, in milliseconds since the Unix epoch; the node passes its input on. */
+  | { readonly parkedUntil: number }
   | NodeRounds;
 
 /** Chains of nodes that a node waits for, as the last thing that it does. */

@@ -9,6 +9,7 @@ import { compilePublish } from './publish.ts';
 import { compileFlowCall, compileForeach, compileParallel } from './rounds.ts';
 import { compileScript } from './script.ts';
 import { compileTransform } from './transform.ts';
+import { compileWait } from './wait.ts';
 
 /** Every node type. @throws GtpackError for a script, expression or template that does not compile */
 export function compileNode(node: FlowNode, tools: NodeTools): CompiledNode {
@@ -27,6 +28,8 @@ export function compileNode(node: FlowNode, tools: NodeTools): CompiledNode {
       return compileHttpResponse(node, tools);
     case 'publish':
       return compilePublish(node, tools);
+    case 'wait':
+      return compileWait(node, tools);
     case 'component':
       return compileComponent(node, tools);
     case 'flow':
