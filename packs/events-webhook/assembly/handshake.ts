@@ -15,9 +15,8 @@ export function handshake(request: IngestRequest, own: Settings, preset: string 
     if (challenge === null) return problem("handshake_invalid", "challenge: a text was expected; none came.");
     return outcome([], plain(200, challenge));
   }
-  const method = request.method;
-  if (method == "OPTIONS") return validation(request, own);
-  if (method == "GET") return verification(request, own);
+  if (own.cloudeventsOrigins !== null && request.method == "OPTIONS") return validation(request, own);
+  if (own.websubTopics !== null && request.method == "GET") return verification(request, own);
   return null;
 }
 
