@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import type { Problem } from '../errors.ts';
+import { errorMessage, type Problem } from '../errors.ts';
 import type { Json, JsonObject } from '../event/json.ts';
+import { parseEventType } from '../event/names.ts';
 import {
   readSchedule,
   type Schedule,
@@ -36,8 +37,15 @@ export const NO_SCHEDULES: ProviderSchedules = { timezone: null, schedules: [], 
 
 const MAX_SCHEDULES = 10_000;
 
-/** `event_type` is read by the pack. */
-const scheduleShape = closedObject({ ...scheduleKeys, event_type: z.string().optional() });
+/** What its ticks become is the pack's to make; that it can be an event's type is seen here. */
+const eventType = z.string().superRefine((type, context) => {
+  try {
+    parseEventType(type);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: errorMessage(error) });
+  }
+});
+const scheduleShape = closedObject({ ...scheduleKeys, event_type: eventType.optional() });
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** @param path of the config in the bundle file */

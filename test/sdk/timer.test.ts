@@ -43,3 +43,18 @@ describe('a tick', () => {
       expect(tick({ name })).toMatchObject({ err: { code: 'tick_invalid' } });
   });
 });
+
+describe('a tick of the provider’s own schedule', () => {
+  const own = { schedule: 'provider:events-timer/nightly', name: 'nightly' };
+  const config = JSON.stringify({ schedules: { nightly: { event_type: 'report.due' }, hourly: {} } });
+
+  test('is of the type that its config names', async () => {
+    const guest = await Guest.of('packs/events-timer', config);
+    const typeOf = (parts: object): unknown =>
+      JSON.parse(guest.call('tick', JSON.stringify({ ...TICK, ...parts }))).ok.events[0].event_type;
+    expect(typeOf(own)).toBe('report.due');
+    expect(typeOf({ schedule: 'provider:events-timer/hourly', name: 'hourly' })).toBe('timer.hourly');
+    // A flow that happens to have the schedule's name.
+    expect(typeOf({ schedule: 'flow:nightly/0', name: 'nightly' })).toBe('timer.nightly');
+  });
+});

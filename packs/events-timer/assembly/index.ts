@@ -1,13 +1,27 @@
-/** Turns an instant of a schedule into the event `timer.<name>`. */
-import { EventDraft, outcome, problem, textField } from "gtpack";
+/** Turns an instant of a schedule into the event `timer.<name>`, or of the type that the schedule's config names. */
+import { configJson, EventDraft, field, outcome, problem, textField } from "gtpack";
+
+/** Ticks of the provider's own schedules have this before the provider's id; those of flows do not. */
+const OWN = "provider:";
 
 export function tick(text: string): string {
   const name = textField(text, "name");
   if (name === null) return problem("tick_invalid", "The tick was expected to have a name, got none.");
   // The tick is the payload as it stands: schedule, name, scheduled_at, fired_at, last_run, missed; instants in ms.
   const event = new EventDraft(text);
-  event.eventType = "timer." + tokenOf(name);
+  const schedule = textField(text, "schedule");
+  if (schedule !== null && schedule.startsWith(OWN)) event.eventType = configuredType(name);
+  if (event.eventType === null) event.eventType = "timer." + tokenOf(name);
   return outcome([event]);
+}
+
+/** `schedules.<name>.event_type` of the config; null where it names none. */
+function configuredType(name: string): string | null {
+  const schedules = field(configJson(), "schedules");
+  if (schedules === null) return null;
+  const schedule = field(schedules, name);
+  if (schedule === null) return null;
+  return textField(schedule, "event_type");
 }
 
 /** A schedule's name as one token of an event type: lower case, all but a-z, 0-9, _ and - replaced by _, at most 64 characters. */
