@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { EventMessage } from '../../host/bus/bus.ts';
 import { SYSTEM_SCHEDULER } from '../../host/bus/embedded/scheduler.ts';
 import { Connection } from '../../host/bus/nats/connection.ts';
@@ -10,35 +10,21 @@ import { openStreams } from '../../host/bus/nats/streams.ts';
 import type { Owner } from '../../host/bus/owner.ts';
 import type { StateQuota } from '../../host/bus/state.ts';
 import type { StoredTimer, Timer } from '../../host/bus/timers.ts';
-import { type EnvName, parseEnvName, parseEventType } from '../../host/event/names.ts';
+import { type EnvName, parseEventType } from '../../host/event/names.ts';
 import { ACME } from '../conformance/bus/collector.ts';
-import { NatsServer } from '../nats/server.ts';
+import { describeNats, NatsRoom } from '../nats/fixture.ts';
 
 const orders: Owner = { tenant: ACME, source: 'orders' };
 const ROOMY: StateQuota = { maxKeys: 1000, maxBytes: 1024 * 1024, maxValueBytes: 64 * 1024 };
 const type = parseEventType('reminder.due');
 const queue = { ...orders, type };
 
-let server: NatsServer;
-let envs = 0;
-
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
-
-afterAll(async () => {
-  await server[Symbol.asyncDispose]();
-});
+const room = NatsRoom.use();
 
 interface Host extends Kept {
   readonly connection: Connection;
   readonly stream: KeptStream;
   readonly published: string[];
-}
-
-function newEnv(): EnvName {
-  envs += 1;
-  return parseEnvName(`hosts-${envs}`);
 }
 
 /** A host of the env, without the rest of its bus; its events are only noted. */
@@ -47,7 +33,7 @@ async function startHost(
   onPublish: () => Promise<void> = async () => undefined,
 ): Promise<Host> {
   const connection = await Connection.open({
-    ...{ servers: [server.url], credentials: { kind: 'none' } as const, tls: null, env },
+    ...{ servers: [room.server.url], credentials: { kind: 'none' } as const, tls: null, env },
     ...{ instance: 'test', replicas: 1 as const, requestTimeoutMs: 5000 },
   });
   onTestFinished(() => connection.close());
@@ -78,9 +64,9 @@ async function firstDue({ timers }: Kept): Promise<StoredTimer> {
   return due;
 }
 
-describe('several hosts on one NATS', () => {
+describeNats('several hosts on one NATS', () => {
   test('pass no quota together, and none is counted twice', async () => {
-    const env = newEnv();
+    const env = room.env();
     const hosts = [await startHost(env), await startHost(env), await startHost(env)];
     const quota = { ...ROOMY, maxKeys: 20 };
     const outcomes = await Promise.all(
@@ -102,7 +88,7 @@ describe('several hosts on one NATS', () => {
   });
 
   test('count up one value under a demand, and lose none', async () => {
-    const env = newEnv();
+    const env = room.env();
     const hosts = [await startHost(env), await startHost(env)];
     const countUp = async ({ state }: Kept): Promise<void> => {
       for (;;) {
@@ -117,7 +103,7 @@ describe('several hosts on one NATS', () => {
   });
 
   test('what a host had promised when it died is done by whoever writes next, once', async () => {
-    const env = newEnv();
+    const env = room.env();
     const host = await startHost(env);
     const { stream, state } = host;
     await state.set(orders, 'old', '1', ROOMY);
@@ -141,7 +127,7 @@ describe('several hosts on one NATS', () => {
   });
 
   test('hear of the timers of one another, and forget those that another one cleared', async () => {
-    const env = newEnv();
+    const env = room.env();
     const [one, other] = [await startHost(env), await startHost(env)];
     const heard: number[] = [];
     other.timers.watch((_queue, dueAt) => heard.push(dueAt));
@@ -158,7 +144,7 @@ describe('several hosts on one NATS', () => {
   });
 
   test('B6 that fire one timer at once publish one id, and one of them moves it on', async () => {
-    const env = newEnv();
+    const env = room.env();
     const both = Promise.withResolvers<void>();
     let firing = 0;
     const meet = async (): Promise<void> => {
@@ -182,7 +168,7 @@ describe('several hosts on one NATS', () => {
   });
 
   test('a host that dies between the event and the move leaves the timer to another one', async () => {
-    const env = newEnv();
+    const env = room.env();
     const dying = await startHost(env, () => Promise.reject(new Error('killed')));
     const other = await startHost(env);
     await dying.timers.set(orders, timer('t', 10), 10);
@@ -194,31 +180,33 @@ describe('several hosts on one NATS', () => {
   });
 });
 
-test('while the server is away everything is refused at once, and nothing is said to be stored; then it goes on', async () => {
-  const env = newEnv();
-  const host = await startHost(env);
-  await host.state.set(orders, 'k', '1', ROOMY);
-  await host.timers.set(orders, timer('t', 10), 10);
-  await server.stop();
-  await expect.poll(() => host.connection.isReady, { timeout: 20_000 }).toBe(false);
-  for (const refused of [
-    () => host.state.get(orders, 'k'),
-    () => host.state.set(orders, 'k', '2', ROOMY),
-    () => host.state.delete(orders, 'k'),
-    () => host.timers.set(orders, timer('t', 20), 10),
-    () => host.timers.clear(orders, 't'),
-    () => host.timers.queues(),
-    () => host.timers.due(queue, 20, 1),
-  ])
-    await expect(refused()).rejects.toMatchObject({ code: 'bus_unavailable', retryable: true });
-  await server.restart();
-  await expect.poll(() => host.connection.isReady, { timeout: 20_000 }).toBe(true);
-  expect((await host.state.get(orders, 'k'))?.json).toBe('1');
-  expect(await firstDue(host)).toMatchObject({ id: 't', dueAt: 10 });
-  // What another host sets is heard again.
-  const other = await startHost(env);
-  await other.timers.set(orders, timer('later', 30), 10);
-  await expect.poll(async () => (await host.timers.queues())[0]?.count, { timeout: 20_000 }).toBe(2);
+describeNats('on a real server', () => {
+  test('while the server is away everything is refused at once, and nothing is said to be stored; then it goes on', async () => {
+    const env = room.env();
+    const host = await startHost(env);
+    await host.state.set(orders, 'k', '1', ROOMY);
+    await host.timers.set(orders, timer('t', 10), 10);
+    await room.server.stop();
+    await expect.poll(() => host.connection.isReady, { timeout: 20_000 }).toBe(false);
+    for (const refused of [
+      () => host.state.get(orders, 'k'),
+      () => host.state.set(orders, 'k', '2', ROOMY),
+      () => host.state.delete(orders, 'k'),
+      () => host.timers.set(orders, timer('t', 20), 10),
+      () => host.timers.clear(orders, 't'),
+      () => host.timers.queues(),
+      () => host.timers.due(queue, 20, 1),
+    ])
+      await expect(refused()).rejects.toMatchObject({ code: 'bus_unavailable', retryable: true });
+    await room.server.restart();
+    await expect.poll(() => host.connection.isReady, { timeout: 20_000 }).toBe(true);
+    expect((await host.state.get(orders, 'k'))?.json).toBe('1');
+    expect(await firstDue(host)).toMatchObject({ id: 't', dueAt: 10 });
+    // What another host sets is heard again.
+    const other = await startHost(env);
+    await other.timers.set(orders, timer('later', 30), 10);
+    await expect.poll(async () => (await host.timers.queues())[0]?.count, { timeout: 20_000 }).toBe(2);
+  });
 });
 
 test('a ledger reads what it wrote, whatever the texts hold', () => {
