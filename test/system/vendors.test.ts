@@ -33,6 +33,7 @@ test('an email of a flow waits as long as its vendor asks, goes out once, and it
     subject: 'Order {{ string(event.payload.id) }}',
     content: [{ type: 'text/plain', value: 'Thank you' }],
   };
+  const send = { id: 'send', type: 'event', config: mail, retry: { attempts: 3, backoff: '1ms' } };
   const grants = {
     sendgrid: {
       key: 'SENDGRID_KEY',
@@ -55,9 +56,7 @@ test('an email of a flow waits as long as its vendor asks, goes out once, and it
     }),
     files: {
       'key.txt': KEY,
-      'flows/confirm.ygtc': flowOf('confirm', [
-        { id: 'send', type: 'event', config: mail, retry: { attempts: 3, backoff: '1ms' } },
-      ]),
+      'flows/confirm.ygtc': flowOf('confirm', [send]),
     },
     packs: ['events-webhook', 'vendors-as'],
   });
