@@ -8,7 +8,7 @@ import { signaturesShape } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
 import { auditShape, DEFAULT_AUDIT } from './audit-shape.ts';
-import { DEFAULT_BUS_FILE } from './bus-file.ts';
+import { busShape, DEFAULT_BUS } from './bus-shape.ts';
 import { limitsShape } from './limits-shape.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { parsePublicUrl } from './public-url.ts';
@@ -26,7 +26,6 @@ const DEFAULT_OPERATOR_LISTEN: ListenAddress = Object.freeze({ host: '127.0.0.1'
 const DEFAULT_RESPONSE_TIMEOUT_MS = 10_000;
 const DEFAULT_DEDUPE_WINDOW_MS = 24 * 3_600_000;
 const DEFAULT_DRAIN_GRACE_MS = 10_000;
-const DEFAULT_BUS_MAX_BYTES = 64 * 1024 ** 3;
 
 /** A key of the full form that this version must not read as if it kept its promise. */
 function notYet(what: string) {
@@ -83,17 +82,6 @@ const tenantFile = mapping({
   ordered: z.boolean({ error: (issue) => fault('true or false', issue.input) }).optional(),
 });
 
-const busFile = mapping({
-  kind: text('"embedded" (the only bus of this version of gtpack)', (value) =>
-    value === 'embedded' ? value : undefined,
-  ),
-  file: path('the path of the database').optional().default(DEFAULT_BUS_FILE),
-  retention: duration(1000, 3650 * 86_400_000).optional(),
-  max_bytes: size(16 * 1024 ** 2, 16 * 1024 ** 4)
-    .optional()
-    .default(DEFAULT_BUS_MAX_BYTES),
-});
-
 const httpFile = mapping({
   listen: text('an address with a port, such as "127.0.0.1:8080" or "[::1]:8080",', parseListenAddress)
     .optional()
@@ -116,9 +104,7 @@ const operatorFile = mapping({
 
 export const bundleFile = mapping({
   env: envName.optional().default('dev' as EnvName),
-  bus: busFile
-    .optional()
-    .default({ kind: 'embedded', file: DEFAULT_BUS_FILE, max_bytes: DEFAULT_BUS_MAX_BYTES }),
+  bus: busShape.optional().default(DEFAULT_BUS),
   http: httpFile.optional().default({
     listen: DEFAULT_LISTEN,
     max_body: DEFAULT_LIMITS.maxBodyBytes,

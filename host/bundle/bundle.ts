@@ -1,7 +1,7 @@
 import type { Json } from '../event/json.ts';
 import type { EnvName, TenantId } from '../event/names.ts';
 import type { Grants } from '../grant/grants.ts';
-import type { Secrets } from '../grant/secret.ts';
+import type { Secret, Secrets } from '../grant/secret.ts';
 import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import type { Limits } from '../limits.ts';
 import type { AuditOptions } from './audit-shape.ts';
@@ -42,7 +42,9 @@ export interface HttpOptions {
   readonly publicUrl: string | null;
 }
 
-export type BusOptions = {
+export type BusOptions = EmbeddedBusOptions | NatsOptions;
+
+export interface EmbeddedBusOptions {
   readonly kind: 'embedded';
   /** Absolute path of the database file. */
   readonly file: string;
@@ -50,7 +52,23 @@ export type BusOptions = {
   readonly retentionMs: number;
   /** Bound on the file. */
   readonly maxBytes: number;
-};
+}
+
+export interface NatsOptions {
+  readonly kind: 'nats';
+  /** `host:port`, with `nats://` or `tls://` or nothing in front. */
+  readonly servers: readonly string[];
+  /** Null where there are none, or where no secret was to be read. */
+  readonly credentials: Secret | null;
+  /** Absolute paths; null where the server decides. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null;
+  /** Copies of each stream. */
+  readonly replicas: 1 | 3 | 5;
+  /** How long events and finished runs are kept, in ms; not under the dedupe window. */
+  readonly retentionMs: number;
+  /** Bound on the stream of events; null for none. */
+  readonly maxBytes: number | null;
+}
 
 export interface TenantBundle {
   readonly id: TenantId;

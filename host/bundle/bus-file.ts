@@ -1,33 +1,59 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { readYaml } from '../yaml.ts';
+import * as z from 'zod';
+import { type EnvName, parseEnvName } from '../event/names.ts';
+import { duration } from '../written/readers.ts';
+import { parseYamlShape, readYaml } from '../yaml.ts';
+import type { BusOptions } from './bundle.ts';
+import { busShape, DEFAULT_BUS } from './bus-shape.ts';
+import { throwProblems } from './problems.ts';
+import { readBus } from './read-bus.ts';
+import type { Environment, SecretsPlace } from './read-secrets.ts';
 import { readTextFile } from './text-file.ts';
 
 const BUNDLE_FILE = 'bundle.yaml';
 const MAX_BUNDLE_BYTES = 1024 ** 2;
+const DAY_MS = 86_400_000;
 
-/** Where the embedded bus lies that a bundle says nothing of. */
-export const DEFAULT_BUS_FILE = '.gtpack/bus.sqlite';
+/** The bus of a bundle, and the env that it is kept for. */
+export interface KeptBus {
+  readonly env: EnvName;
+  readonly bus: BusOptions;
+  readonly dedupeWindowMs: number;
+}
+
+/** All that is read here; what else a bundle says may be wrong. */
+const shape = z.looseObject({
+  env: z.string().optional().default('dev'),
+  bus: busShape.optional().default(DEFAULT_BUS),
+  dedupe_window: duration(1000, 90 * DAY_MS)
+    .optional()
+    .default(DAY_MS),
+});
 
 /**
  * Where the host of a bundle keeps its bus, by as little of the bundle as that takes: dead letters have to be readable
  * when the bundle, its packs or its secrets are not what they should be.
  * @param path of the bundle's folder or file
- * @returns an absolute path
- * @throws GtpackError `file_unreadable`, `yaml_invalid`
+ * @throws GtpackError `file_unreadable`, `yaml_invalid`, `bundle_invalid`, `env_invalid`, `secret_unavailable`
  */
-export async function busFileOf(path: string): Promise<string> {
+export async function keptBusOf(path: string, environment: Environment): Promise<KeptBus> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
-  const bundleFile = isFolder ? join(path, BUNDLE_FILE) : path;
-  const text = (await readTextFile(bundleFile, MAX_BUNDLE_BYTES)) ?? '';
-  const file = under(under(readYaml(text, bundleFile).value, 'bus'), 'file');
-  return resolve(dirname(bundleFile), typeof file === 'string' && file !== '' ? file : DEFAULT_BUS_FILE);
-}
-
-function under(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-  return Reflect.get(value, key);
+  const file = isFolder ? join(path, BUNDLE_FILE) : path;
+  const yaml = readYaml((await readTextFile(file, MAX_BUNDLE_BYTES)) ?? '', file);
+  const written = parseYamlShape(
+    { file, value: yaml.value ?? {}, at: (at) => yaml.at(at), atKey: (at) => yaml.atKey(at) },
+    shape,
+    'bundle_invalid',
+  );
+  const place: SecretsPlace = {
+    ...{ yaml, dir: dirname(resolve(file)), environment },
+    ...{ problems: [], warnings: [] },
+  };
+  const bus = await readBus(written.bus, written.dedupe_window, place);
+  throwProblems(place.problems);
+  return { env: parseEnvName(written.env), bus, dedupeWindowMs: written.dedupe_window };
 }

@@ -8,9 +8,8 @@ import { type SecretUse, secretUses, signatureSecretUses } from '../grant/secret
 import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import { parseSignatures } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { formatDuration } from '../written/duration.ts';
 import { parseYamlShape, readYaml, type YamlFile } from '../yaml.ts';
-import type { Bundle, BusOptions, ProviderBinding, TenantBundle } from './bundle.ts';
+import type { Bundle, ProviderBinding, TenantBundle } from './bundle.ts';
 import { type BundleFile, bundleFile, type ProviderFile, type TenantFile } from './bundle-file.ts';
 import { flowPaths, isFile } from './flow-paths.ts';
 import { limitsOf } from './limits-shape.ts';
@@ -18,6 +17,7 @@ import { nameProblems } from './name-problems.ts';
 import { plainProblems } from './plain-problems.ts';
 import { problemAt, throwProblems } from './problems.ts';
 import { readProviderSchedules } from './provider-schedules.ts';
+import { readBus } from './read-bus.ts';
 import { type Environment, readSecrets } from './read-secrets.ts';
 import { readTextFile } from './text-file.ts';
 import { resolveTrust } from './trust-file.ts';
@@ -62,7 +62,7 @@ export async function loadBundle(path: string, environment?: Environment): Promi
     tenants.push(await resolveTenant(id, tenant, prefix, place));
   }
   const trust = await resolveTrust(written.trust, place);
-  const bus = busOf(written, place);
+  const bus = await readBus(written.bus, written.dedupe_window, place);
   throwProblems(place.problems);
   if (tenants.every((tenant) => tenant.providers.length === 0 && tenant.flows.length === 0)) {
     throw new GtpackError('bundle_invalid', 'The bundle has no provider and no flow.', {
@@ -93,21 +93,6 @@ export async function loadBundle(path: string, environment?: Environment): Promi
     tenants,
     warnings: place.warnings,
   });
-}
-
-function busOf(
-  { bus, dedupe_window: windowMs }: BundleFile,
-  { dir, yaml, problems }: BundlePlace,
-): BusOptions {
-  const { file, retention: retentionMs = windowMs, max_bytes: maxBytes } = bus;
-  if (retentionMs < windowMs) {
-    const message = `What is kept for ${formatDuration(retentionMs)} cannot tell duplicates for ${formatDuration(windowMs)} (dedupe_window).`;
-    problems.push({
-      ...problemAt(yaml, ['bus', 'retention'], 'bundle_invalid', message),
-      cure: 'Keep it at least as long, or shorten dedupe_window.',
-    });
-  }
-  return { kind: 'embedded', file: resolve(dir, file), retentionMs, maxBytes };
 }
 
 interface BundlePlace {

@@ -50,7 +50,8 @@ export async function readSecrets(tenant: TenantSecrets, place: SecretsPlace): P
   for (const [name, source] of Object.entries(sources)) {
     if (used.has(name)) {
       if (place.environment === null) continue;
-      const value = await readSecret(name, source, tenant, place);
+      const path = [...prefix, 'secrets', name];
+      const value = await readSecret(`The secret ${name}`, source, path, place);
       if (value !== undefined) secrets.set(name, new Secret(name, value));
     } else if (!idle.has(name)) {
       const { line } = place.yaml.atKey([...prefix, 'secrets', name]);
@@ -85,18 +86,22 @@ export async function readSecrets(tenant: TenantSecrets, place: SecretsPlace): P
   return secrets;
 }
 
-async function readSecret(
-  name: string,
+/**
+ * Reads one secret; where that fails the place has a problem more.
+ * @param what begins the message: `The secret KEY`
+ * @param path of its source in the bundle file
+ */
+export async function readSecret(
+  what: string,
   source: SecretSource,
-  { prefix }: TenantSecrets,
+  path: Path,
   place: SecretsPlace,
 ): Promise<string | undefined> {
   const refuse = (fault: string, cure: string): undefined => {
-    const message = `The secret ${name} cannot be read: ${fault}.`;
-    const path = [...prefix, 'secrets', name];
+    const message = `${what} cannot be read: ${fault}.`;
     place.problems.push({ ...problemAt(place.yaml, path, 'secret_unavailable', message), cure });
   };
-  const what =
+  const where =
     source.kind === 'env' ? `the variable ${source.variable}` : `the file ${resolve(place.dir, source.path)}`;
   const cure =
     source.kind === 'env'
@@ -105,12 +110,12 @@ async function readSecret(
   const found =
     source.kind === 'env' ? variableOf(source.variable, place) : await fileText(source.path, place);
   if (found instanceof GtpackError)
-    return refuse(`${what}: ${found.problems[0].message.replace(/\.$/, '')}`, cure);
-  if (found === undefined) return refuse(`${what} is not there`, cure);
-  if (found === '') return refuse(`${what} is empty`, cure);
+    return refuse(`${where}: ${found.problems[0].message.replace(/\.$/, '')}`, cure);
+  if (found === undefined) return refuse(`${where} is not there`, cure);
+  if (found === '') return refuse(`${where} is empty`, cure);
   const bytes = Buffer.byteLength(found);
   if (bytes > MAX_SECRET_BYTES)
-    return refuse(`${what} holds ${bytes} bytes; at most ${MAX_SECRET_BYTES} are taken`, cure);
+    return refuse(`${where} holds ${bytes} bytes; at most ${MAX_SECRET_BYTES} are taken`, cure);
   return found;
 }
 

@@ -11,26 +11,22 @@ const VARIABLE = /^env:([A-Za-z_][A-Za-z0-9_]{0,255})$/;
 const FILE = /^file:([^\0]+)$/;
 const FORM = 'env:VARIABLE or file:PATH';
 
-/**
- * `secrets` as people write it: from where the host gets each. What came instead is never quoted: it may be the secret
- * itself.
- */
-export const secretsShape = z.record(
-  z.string().refine(isSecretName),
-  z.unknown().transform((written, context): SecretSource => {
-    const source = typeof written === 'string' ? sourceOf(written) : undefined;
-    if (source !== undefined) return source;
-    const message = `${FORM} was expected, which says where the secret is; it does not stand here itself.`;
-    context.addIssue({ code: 'custom', message });
-    return z.NEVER;
-  }),
-  {
-    error: (issue) =>
-      issue.code === 'invalid_key'
-        ? 'The name of a secret is 1 to 128 letters, digits and "_", and begins with no digit.'
-        : `A mapping of names to ${FORM} was expected.`,
-  },
-);
+/** From where the host gets a secret. What came instead is never quoted: it may be the secret itself. */
+export const secretSource = z.unknown().transform((written, context): SecretSource => {
+  const source = typeof written === 'string' ? sourceOf(written) : undefined;
+  if (source !== undefined) return source;
+  const message = `${FORM} was expected, which says where the secret is; it does not stand here itself.`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+/** `secrets` as people write it. */
+export const secretsShape = z.record(z.string().refine(isSecretName), secretSource, {
+  error: (issue) =>
+    issue.code === 'invalid_key'
+      ? 'The name of a secret is 1 to 128 letters, digits and "_", and begins with no digit.'
+      : `A mapping of names to ${FORM} was expected.`,
+});
 
 function sourceOf(written: string): SecretSource | undefined {
   const [, variable] = VARIABLE.exec(written) ?? [];

@@ -13,9 +13,6 @@ export interface OpenRecords {
   close(): Promise<void>;
 }
 
-/** Nothing is forgotten while a command reads: it does not know the bundle's window. */
-const NEVER_MS = Number.MAX_SAFE_INTEGER;
-
 /**
  * The dead letters and runs of a bundle: through the host that runs it, else in its store, under the store's lock.
  * @throws GtpackError `bundle_not_found`, `bus_missing`, and as the control socket and the store do
@@ -33,23 +30,46 @@ export async function openRecords(world: CliWorld, named: string | undefined): P
   } catch (error) {
     if (!(error instanceof GtpackError && error.code === 'host_not_running')) throw error;
   }
-  const file = await storeFileOf(path);
-  await note(world, `No host is running; looking into its store ${shownPath(world, file)}.`);
-  const { openEmbeddedBus } = await import('../bus/embedded/embedded.ts');
+  const { keptBusOf } = await import('../bundle/bus-file.ts');
+  const kept = await keptBusOf(path, world.env);
+  if (kept.bus.kind === 'embedded') {
+    await checkStore(kept.bus.file);
+    await note(world, `No host is running; looking into its store ${shownPath(world, kept.bus.file)}.`);
+  } else {
+    await note(world, `No host is running here; asking the NATS server ${kept.bus.servers.join(', ')}.`);
+  }
+  const { openKeptBus } = await import('../deploy/open-bus.ts');
   const { operatorRecords } = await import('../deploy/operator-records.ts');
-  const bus = await openEmbeddedBus({ file, retentionMs: NEVER_MS });
+  const bus = await openKeptBus(kept);
   return { records: operatorRecords(bus, null), isRunning: false, close: () => bus.close() };
 }
 
-/** @throws GtpackError `bus_missing` where there is no store yet; none is made */
-export async function storeFileOf(path: string): Promise<string> {
-  const { busFileOf } = await import('../bundle/bus-file.ts');
-  const file = await busFileOf(path);
+/**
+ * The file of a bundle's embedded bus.
+ * @throws GtpackError `bus_missing` where there is no store yet, or none of this kind
+ */
+export async function storeFileOf(world: CliWorld, path: string): Promise<string> {
+  const { keptBusOf } = await import('../bundle/bus-file.ts');
+  const { bus } = await keptBusOf(path, world.env);
+  if (bus.kind === 'nats')
+    throw new GtpackError(
+      'bus_missing',
+      'The bus of this bundle is on NATS: there is no file to look through.',
+      {
+        cure: 'A NATS server checks its store when it starts. `nats stream report` shows the streams, whose names begin with greentic-.',
+      },
+    );
+  await checkStore(bus.file);
+  return bus.file;
+}
+
+/** No store is made for whoever only looks. */
+async function checkStore(file: string): Promise<void> {
   const isThere = await stat(file).then(
     () => true,
     () => false,
   );
-  if (isThere) return file;
+  if (isThere) return;
   throw new GtpackError('bus_missing', 'There is no store: no host has run this bundle yet.', {
     file,
     cure: 'Start it with `gtpack up`, or name another bundle with --bundle BUNDLE.',

@@ -143,6 +143,8 @@ function keysOf(schema: z.core.$ZodType): string[] {
       return keysOf((def as z.core.$ZodRecordDef).valueType);
     case 'array':
       return keysOf((def as z.core.$ZodArrayDef).element);
+    case 'union':
+      return (def as z.core.$ZodUnionDef).options.flatMap(keysOf);
     default:
       return [];
   }

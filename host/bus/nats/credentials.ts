@@ -16,6 +16,17 @@ export type Credentials =
   /** The seed of a user's nkey, as in `SUAM…`. */
   | { readonly kind: 'nkey'; readonly seed: string };
 
+const NKEY_SEED = /^SU[A-Z2-7]{56}$/;
+
+/** What a file or variable with credentials holds: a `.creds` file, an nkey's seed, `user:password`, or else a token. */
+export function credentialsOf(text: string): Credentials {
+  if (text.includes('BEGIN NATS USER JWT')) return { kind: 'creds', text };
+  if (NKEY_SEED.test(text.trim())) return { kind: 'nkey', seed: text.trim() };
+  const at = text.indexOf(':');
+  if (at < 0) return { kind: 'token', token: text };
+  return { kind: 'password', user: text.slice(0, at), password: text.slice(at + 1) };
+}
+
 export function authenticatorOf(credentials: Credentials): Authenticator | undefined {
   const { kind } = credentials;
   switch (kind) {

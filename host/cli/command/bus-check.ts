@@ -14,7 +14,7 @@ export interface BusCheckOptions {
  * @throws GtpackError `bus_missing`, `bus_locked`, `bus_schema_newer`, `bus_corrupt`, `bus_unwritable`
  */
 export async function busCheck(world: CliWorld, { bundle, json }: BusCheckOptions): Promise<number> {
-  const file = await storeFileOf(await chooseBundle(world, bundle));
+  const file = await storeFileOf(world, await chooseBundle(world, bundle));
   const { inspectStore } = await import('../../bus/embedded/store-check.ts');
   const { schemaVersion, knownVersion, counts, problems } = await inspectStore(file).catch(unlocked);
   const ok = problems.length === 0;

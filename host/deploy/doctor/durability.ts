@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Bundle } from '../../bundle/bundle.ts';
 import { errorMessage } from '../../errors.ts';
 import type { Finding } from './finding.ts';
+import { natsDurability } from './nats-durability.ts';
 
 /** File systems that hold nothing once the machine is off, by the numbers that Linux has for them (statfs(2)). */
 const VOLATILE: ReadonlyMap<number, string> = new Map([
@@ -19,7 +20,8 @@ const REMOTE: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** What promise B1 comes to on this machine: that an event is durable before its sender has its 202. */
-export async function durabilityOf({ bus, file }: Bundle): Promise<Finding[]> {
+export async function durabilityOf({ env, bus, file }: Bundle): Promise<Finding[]> {
+  if (bus.kind === 'nats') return natsDurability({ env, bus, file });
   const place = await nearestFolder(dirname(bus.file));
   const kind = place === undefined ? undefined : await fileSystemOf(place);
   const volatile = kind === undefined ? undefined : VOLATILE.get(kind);

@@ -10,7 +10,8 @@ const MAX_NAMED = 5;
 
 /** Where a host keeps events, state, its log and its socket: folders that users of this machine may look or write into. */
 export async function openPlaces({ dir, bus, audit, file }: Bundle): Promise<Finding[]> {
-  const folders = new Set([join(dir, '.gtpack'), dirname(bus.file), dirname(audit.file)]);
+  const store = bus.kind === 'embedded' ? [dirname(bus.file)] : [];
+  const folders = new Set([join(dir, '.gtpack'), ...store, dirname(audit.file)]);
   folders.delete(dir);
   const findings: Finding[] = [];
   for (const folder of folders) {
