@@ -35,3 +35,44 @@ test('a file of the first schema keeps its events and takes state and timers', a
   expect(migrated.prepare('PRAGMA user_version').get()).toEqual({ user_version: MIGRATIONS.length });
   migrated.close();
 });
+
+test('a file of the third schema keeps what was put off and what providers keep, both to be written on', async () => {
+  const file = join(temporaryFolder(), 'bus.db');
+  const old = new DatabaseSync(file);
+  const now = Date.now();
+  old.exec(`
+    PRAGMA auto_vacuum = INCREMENTAL;
+    PRAGMA journal_mode = WAL;
+    ${MIGRATIONS.slice(0, 3).join('')}
+    INSERT INTO events (stored_at, tenant, id, type, json) VALUES
+      (${now}, 'acme', 'first', 'order.created', '{"id":"first"}'),
+      (${now}, 'acme', 'second', 'order.created', '{"id":"second"}');
+    INSERT INTO pending VALUES ('acme', ${now - 1}, 1, 1), ('acme', 0, 2, 0);
+    INSERT INTO state VALUES ('acme', 'orders', 'k', 2, '1');
+    INSERT INTO usage (tenant, source, keys, bytes) VALUES ('acme', 'orders', 1, 2);
+    PRAGMA application_id = ${APPLICATION_ID};
+    PRAGMA user_version = 3;
+  `);
+  old.close();
+
+  const bus = await openEmbeddedBus({ file });
+  const collector = new Collector();
+  await collector.consume(bus, ACME, { maxInFlight: 10, ordered: true });
+  await collector.until(1);
+  await collector.ack(collector.at(0));
+  await collector.until(2);
+  expect(collector.deliveries.map(({ id, attempt }) => [id, attempt])).toEqual([
+    ['first', 2],
+    ['second', 1],
+  ]);
+  const owner = { tenant: ACME, source: 'orders' };
+  const quota = { maxKeys: 1, maxBytes: 100, maxValueBytes: 100 };
+  const there = await bus.state.get(owner, 'k');
+  expect(there?.json).toBe('1');
+  expect(await bus.state.set(owner, 'l', '1', quota)).toBe('maxKeys');
+  expect(await bus.state.set(owner, 'k', '2', quota, { ifRevision: there?.revision ?? null })).toBe('stored');
+  expect(await bus.state.set(owner, 'k', '3', quota, { ifRevision: there?.revision ?? null })).toBe(
+    'conflict',
+  );
+  await bus.close();
+});

@@ -94,9 +94,7 @@ export class StoreConnection {
    * @param lane as `laneOf` says
    */
   hasRoom(lane: string, bytes: number): boolean {
-    return (
-      this.#operations.hasRoom(lane, 1) && (this.#bytes.inAll === 0 || this.#bytes.hasRoom(lane, bytes))
-    );
+    return this.#operations.hasRoom(lane, 1) && (this.#bytes.inAll === 0 || this.#bytes.hasRoom(lane, bytes));
   }
 
   get isIdle(): boolean {
@@ -183,7 +181,9 @@ export class StoreConnection {
         if (reply.crowded) this.onCrowded();
         break;
       case 'aborted': {
-        const error = reply.full ? full(reply.reason) : unavailable(`The bus could not store it: ${reply.reason}.`);
+        const error = reply.full
+          ? full(reply.reason)
+          : unavailable(`The bus could not store it: ${reply.reason}.`);
         if (reply.fatal) this.#fail(reply.reason);
         else this.#flush();
         for (const { answer } of batch) answer({ ok: false, error });
