@@ -64,6 +64,8 @@ export type HostLog = (line: HostLogLine) => void;
 
 export interface StartOptions {
   readonly log: HostLog;
+  /** Tells hosts of one env apart on a bus that they share; default: the machine's name and something random. */
+  readonly instance?: string;
 }
 
 /** @throws GtpackError with every problem of the bundle, its packs and flows; or `listen_failed`, `bus_locked` */

@@ -80,6 +80,11 @@ interface TimersWords extends JsonOption, BundleOption {
   readonly tenant?: string;
   readonly next?: string;
 }
+interface UpWords {
+  readonly listen?: string;
+  readonly instance?: string;
+  readonly log?: string;
+}
 interface BundleOption {
   readonly bundle?: string;
 }
@@ -106,12 +111,18 @@ async function commandLine(
     .description('run a bundle until it is stopped')
     .argument('[BUNDLE]', 'folder or file; default: this folder, else bundles/demo')
     .option('--listen <HOST:PORT>', 'listen there instead of where the bundle says')
+    .option(
+      '--instance <NAME>',
+      'what tells it from other hosts of its env; default: the machine and a random part',
+    )
     .option('--log <FORMAT>', 'text, or json: a line of JSON each', 'text')
-    .action(
-      (bundle: string | undefined, { listen, log }: { readonly listen?: string; readonly log?: string }) => {
-        invoke({ work: () => up(world, rooms, { bundle, listen, log }), endsItself: true, json: false });
-      },
-    );
+    .action((bundle: string | undefined, { listen, instance, log }: UpWords) => {
+      invoke({
+        work: () => up(world, rooms, { bundle, listen, instance, log }),
+        endsItself: true,
+        json: false,
+      });
+    });
   program
     .command('check')
     .description('report every problem of a bundle, its packs and its flows')

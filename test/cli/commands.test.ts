@@ -8,7 +8,14 @@ import { GtpackError } from '../../host/errors.ts';
 import { parseEnvName, parseTenantId } from '../../host/event/names.ts';
 import { NO_GRANTS } from '../../host/grant/grants.ts';
 import type { PackReport } from '../../host/interop/pack-report.ts';
-import type { CallAnswer, CallOptions, CallReport, HostLog, RunningHost } from '../../host/running-host.ts';
+import type {
+  CallAnswer,
+  CallOptions,
+  CallReport,
+  HostLog,
+  RunningHost,
+  StartHost,
+} from '../../host/running-host.ts';
 import { FakeHost } from '../control/fake-host.ts';
 import { runToEnd, start } from './desk.ts';
 
@@ -207,6 +214,25 @@ describe('up', () => {
       expect([status, err]).toEqual([2, expect.stringContaining('--listen takes HOST:PORT')]);
     },
   );
+
+  test('--instance names the host before the bus and on the first line', async () => {
+    const given: (string | undefined)[] = [];
+    const fake = rooms([]);
+    const startHost: StartHost = (bundle, options) => {
+      given.push(options.instance);
+      return fake.startHost(bundle);
+    };
+    const desk = start(['up', '--instance', 'host-a'], { cwd: dir, rooms: { ...fake, startHost } });
+    await desk.shows('(env dev, instance host-a)');
+    desk.stop();
+    expect(await desk.status).toBe(0);
+    expect(given).toEqual(['host-a']);
+  });
+
+  test.each(['', 'a b', 'a/b', 'x'.repeat(64)])('--instance %j is wrong usage', async (text) => {
+    const { status, err } = await runToEnd(['up', '--instance', text], { cwd: dir, rooms: rooms([]) });
+    expect([status, err]).toEqual([2, expect.stringContaining('--instance takes a name')]);
+  });
 
   test('a second host of the same bundle is refused before it opens anything', async () => {
     control = await openControl(dir, host);

@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly bundle: string | undefined;
   /** `HOST:PORT`, instead of the bundle's. */
   readonly listen: string | undefined;
+  /** Tells it from other hosts of the env on one NATS. */
+  readonly instance: string | undefined;
   /** `text` for people (default), or `json` for what collects logs. */
   readonly log: string | undefined;
 }
@@ -27,6 +29,7 @@ export interface UpOptions {
 /** Runs a bundle until it is told to stop. @throws GtpackError as loading and starting do */
 export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Promise<number> {
   const address = listenAddress(options.listen);
+  const instance = instanceName(options.instance);
   const log = logOf(world, options.log);
   const say = (text: string): Promise<void> => {
     if (options.log !== 'json') return note(world, text);
@@ -37,7 +40,7 @@ export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Pro
   const bundle: Bundle = address === undefined ? loaded : { ...loaded, http: { ...loaded.http, ...address } };
   await assertNoHost(bundle.dir);
   if (world.showsProgress) await say('Starting …');
-  const host = await rooms.startHost(bundle, { log });
+  const host = await rooms.startHost(bundle, { log, ...(instance === undefined ? {} : { instance }) });
   let control: ControlServer;
   try {
     control = await openControl(bundle.dir, host.control);
@@ -45,7 +48,7 @@ export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Pro
     await host.stop(0);
     throw error;
   }
-  await print(world, ...(await welcome(world, bundle, host)));
+  await print(world, ...(await welcome(world, bundle, host, instance)));
   const reason = await stopped(world);
   if (reason !== 'output_closed') {
     const grace = formatDuration(bundle.drainGraceMs);
@@ -65,6 +68,14 @@ function logOf(world: CliWorld, format: string | undefined): HostLog {
   });
 }
 
+/** Shown by NATS and in logs, so one plain word. */
+function instanceName(text: string | undefined): string | undefined {
+  if (text === undefined || /^[\w.-]{1,63}$/.test(text)) return text;
+  throw new GtpackError('option_invalid', `--instance takes a name; ${JSON.stringify(text)} came.`, {
+    cure: 'Write 1 to 63 letters, digits, dots, hyphens and underscores, such as host-a.',
+  });
+}
+
 function listenAddress(text: string | undefined): { host: string; port: number } | undefined {
   if (text === undefined) return undefined;
   const address = parseListenAddress(text);
@@ -75,9 +86,15 @@ function listenAddress(text: string | undefined): { host: string; port: number }
 }
 
 /** What a newcomer reads first: what runs, one line to try, then what there is. */
-async function welcome(world: CliWorld, bundle: Bundle, host: RunningHost): Promise<string[]> {
+async function welcome(
+  world: CliWorld,
+  bundle: Bundle,
+  host: RunningHost,
+  instance: string | undefined,
+): Promise<string[]> {
   const { env, tenants } = host.describe();
-  const lines = [`gtpack runs ${plain(shownPath(world, bundle.file))} (env ${env}) at ${host.url}`];
+  const named = instance === undefined ? '' : `, instance ${instance}`;
+  const lines = [`gtpack runs ${plain(shownPath(world, bundle.file))} (env ${env}${named}) at ${host.url}`];
   const curl = tryLine(tenants, bundle.http.publicUrl, host.url);
   if (curl !== undefined) lines.push('', 'Send it an event:', `  ${curl}`);
   lines.push('', 'Watch what passes, in another terminal:', `  ${await tailLine(world, bundle)}`);
