@@ -66,7 +66,7 @@ async function assemble(
   for (const notice of secretReaders(bundle)) log.info({}, notice);
   const secretOf = secretsOf(bundle);
 
-  const bus = await openBus(bundle);
+  const bus = await openBus(bundle, options.instance);
   opened.defer(() => bus.close());
   const metrics = new Metrics();
   if (bundle.operator !== null) bus.tap(metrics.listener);
