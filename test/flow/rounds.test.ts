@@ -342,6 +342,50 @@ ${call('x', 'do', ', next: join')}
   });
 });
 
+describe('what chains that run at once record', () => {
+  const statuses = (h: Harness) =>
+    h.records.flatMap(({ journal }) => journal.map(({ entry }) => JSON.parse(entry).status));
+
+  test('never holds the outcome of an effect of another chain that may not have happened', async () => {
+    const h = provider();
+    const hanging = Promise.withResolvers<void>();
+    h.answerEffect = () => {
+      hanging.resolve();
+      return new Promise(() => undefined);
+    };
+    const main = `- { id: both, type: parallel, config: { branches: { one: x, two: y } } }
+- { id: x, type: publish, config: { event_type: a.b, payload: 1 } }
+${call('y')}`;
+    void go({ main }, h);
+    await hanging.promise;
+    await expect.poll(() => h.calls.length).toBe(1);
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    // The event of x may be lost with its host, and then it has to be published again.
+    expect(h.records).toEqual([]);
+  });
+
+  test('holds a failure that is part of the output before another round begins', async () => {
+    const h = provider();
+    const second = Promise.withResolvers<void>();
+    const { answerCall } = h;
+    h.answerCall = (asked) => {
+      if (h.calls.length === 1) return answerCall(asked);
+      second.resolve();
+      return new Promise(() => undefined);
+    };
+    const main = `- { id: each, type: foreach, config: { items: [1, 2], do: x, errors: collect } }\n${call('x', 'fail')}`;
+    void go({ main }, h);
+    await second.promise;
+    expect(statuses(h)).toEqual(['error', 'ended']);
+
+    // So whoever goes on with the run does not do it again.
+    const journal = h.records.flatMap(({ journal: entries }) => entries.map(({ entry }) => entry));
+    const later = provider();
+    expect(outputOf(await go({ main }, later, { journal }))).toMatchObject([{ ok: false }, { ok: false }]);
+    expect(later.calls.map(({ input }) => input)).toEqual(['{"v":2}']);
+  });
+});
+
 test('flows and rounds nest sixteen deep and no deeper', async () => {
   const texts = Object.fromEntries(
     Array.from({ length: 18 }, (_, at) => [
