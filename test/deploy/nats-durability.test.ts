@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { NatsOptions } from '../../host/bundle/bundle.ts';
 import { durabilityOn, natsDurability } from '../../host/deploy/doctor/nats-durability.ts';
 import { parseEnvName } from '../../host/event/names.ts';
-import { freePort, NatsServer } from '../nats/server.ts';
+import { freePort, NatsServer, natsServerPath } from '../nats/server.ts';
 
 const file = '/srv/bundle.yaml';
 const env = parseEnvName('prod');
@@ -34,15 +34,18 @@ test('three copies are said to survive the loss of a server', () => {
   expect(durabilityOn('2.10.0', 3, file).message).toContain('3 servers, and is stored by most of them');
 });
 
-test('the server that the bundle names is asked for its version', async () => {
-  await using server = await NatsServer.start();
-  const [finding, ...more] = await natsDurability({ env, bus: options(server.url), file });
-  expect(more).toEqual([]);
-  expect(finding).toMatchObject({
-    code: 'durability',
-    message: expect.stringMatching(/on NATS \d+\.\d+\.\d+:/),
-  });
-});
+test.skipIf(natsServerPath() === undefined)(
+  'the server that the bundle names is asked for its version',
+  async () => {
+    await using server = await NatsServer.start();
+    const [finding, ...more] = await natsDurability({ env, bus: options(server.url), file });
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      code: 'durability',
+      message: expect.stringMatching(/on NATS \d+\.\d+\.\d+:/),
+    });
+  },
+);
 
 test('a server that cannot be reached is an error with a cure: no host would start', async () => {
   const server = `127.0.0.1:${await freePort()}`;
