@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { errorMessage } from '../errors.ts';
-import type { TrialReply, TrialRequest } from '../sandbox/compile-trial.ts';
+import { MEMORY_SIGNAL, type TrialReply, type TrialRequest } from '../sandbox/compile-trial.ts';
 
 /** Entry of the process that compiles core modules to see what that takes. */
 
@@ -29,7 +29,7 @@ async function compile(bytes: Uint8Array): Promise<TrialReply> {
 
 process.on('message', ({ bytes, memoryBytes }: TrialRequest) => {
   const looking = setInterval(() => {
-    if (process.memoryUsage.rss() > memoryBytes) process.kill(process.pid, 'SIGKILL');
+    if (process.memoryUsage.rss() > memoryBytes) process.kill(process.pid, MEMORY_SIGNAL);
   }, LOOK_EVERY_MS);
   void compile(bytes).then((reply) => {
     clearInterval(looking);

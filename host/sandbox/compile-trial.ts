@@ -29,11 +29,22 @@ export interface CompileTrialOptions {
   /** For one module. */
   readonly wallMs: number;
   readonly memoryBytes: number;
+  /** Hears of each process that is started. */
+  readonly onStarted?: (child: ChildProcess) => void;
 }
 
 type Compiler = 'baseline' | 'optimizing';
 
-type Outcome = TrialReply | { readonly kind: 'lost' } | { readonly kind: 'late' };
+type Outcome =
+  | TrialReply
+  /** It ended itself at its bound. */
+  | { readonly kind: 'over' }
+  | { readonly kind: 'late' }
+  /** Something else ended it: V8 itself, or the system. */
+  | { readonly kind: 'lost'; readonly signal: string };
+
+/** By which the process ends itself at its bound of memory: nobody else uses it, and Node does not hear it. */
+export const MEMORY_SIGNAL = 'SIGUSR2';
 
 /**
  * Compiles core modules once, where it harms nobody, before any shared cell host compiles them: V8 neither interrupts its
@@ -85,8 +96,8 @@ export class CompileTrial {
         const used = compiling;
         compiling ??= new TrialProcess(compiler, this.#options);
         let outcome = await compiling.compile(bytes);
-        // It may have ended for what the modules before it left behind.
-        if (used !== undefined && isEnd(outcome)) {
+        // It may have ended for what the modules before it left behind, or for what else goes on in the machine.
+        if ((used !== undefined && isEnd(outcome)) || outcome.kind === 'lost') {
           compiling = new TrialProcess(compiler, this.#options);
           outcome = await compiling.compile(bytes);
         }
@@ -109,8 +120,13 @@ export class CompileTrial {
         return { kind: 'invalid', detail: outcome.message.slice(0, 500) };
       case 'late':
         return { kind: 'time', detail: `more than ${wallMs / 1000} s` };
-      case 'lost':
+      case 'over':
         return { kind: 'memory', detail: `more than ${memoryBytes / 1024 / 1024} MiB of memory` };
+      case 'lost':
+        return {
+          kind: 'memory',
+          detail: `more than a process of its own can give (${outcome.signal}, twice)`,
+        };
       default:
         return outcome satisfies never;
     }
@@ -128,7 +144,7 @@ function largeOf(bytes: Uint8Array): Uint8Array {
 }
 
 function isEnd({ kind }: Outcome): boolean {
-  return kind === 'lost' || kind === 'late';
+  return kind === 'over' || kind === 'lost' || kind === 'late';
 }
 
 function passName(digest: string): string {
@@ -143,6 +159,7 @@ class TrialProcess {
   constructor(compiler: Compiler, options: CompileTrialOptions) {
     this.#options = options;
     this.#child = fork(entryUrl('try-compile'), [compiler], lockedDownCompiler());
+    options.onStarted?.(this.#child);
   }
 
   compile(bytes: Uint8Array): Promise<Outcome> {
@@ -161,7 +178,11 @@ class TrialProcess {
       };
       child.once('message', (reply: TrialReply) => settle(reply));
       child.once('error', () => undefined);
-      child.once('exit', () => settle({ kind: isLate ? 'late' : 'lost' }));
+      child.once('exit', (code, signal) => {
+        if (isLate) settle({ kind: 'late' });
+        else if (signal === MEMORY_SIGNAL) settle({ kind: 'over' });
+        else settle({ kind: 'lost', signal: signal ?? `exit status ${code}` });
+      });
       child.send({ bytes, memoryBytes } satisfies TrialRequest, () => undefined);
     });
   }

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +57,25 @@ function longGraph(): Uint8Array {
 test('a module that takes the baseline compiler gigabytes ends a process of its own, and is named', async () => {
   const faults = await trial().faults(new Map([['bomb', await labels()]]));
   expect([...faults]).toEqual([['bomb', { kind: 'memory', detail: 'more than 512 MiB of memory' }]]);
+});
+
+test('a process that the system ends is no proof against its module: it is compiled once more', async () => {
+  const starts: ChildProcess[] = [];
+  const faults = await trial({
+    onStarted: (child) => {
+      // The first of each compiler.
+      if (starts.push(child) <= 2) child.kill('SIGKILL');
+    },
+  }).faults(new Map([['sound', await sound()]]));
+  expect([faults.size, starts.length]).toEqual([0, 4]);
+});
+
+test('one that it ends twice is refused, by the signal', async () => {
+  const options = { onStarted: (child: ChildProcess) => void child.kill('SIGKILL') };
+  const faults = await trial(options).faults(new Map([['sound', await sound()]]));
+  expect([...faults]).toEqual([
+    ['sound', { kind: 'memory', detail: 'more than a process of its own can give (SIGKILL, twice)' }],
+  ]);
 });
 
 test('so does one that only the optimizing compiler holds much for', async () => {
