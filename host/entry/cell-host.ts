@@ -24,5 +24,7 @@ const channel = new FrameChannel(pipe, {
     throw fault;
   },
 });
+// A terminal's Ctrl-C goes to every process of its group; when a cell host ends is for the main process to say, which drains first.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 // The main process is gone: nobody is left to work for.
 pipe.once('close', () => process.exit(0));

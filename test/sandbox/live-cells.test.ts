@@ -153,6 +153,18 @@ test('a tenant has a thousand calls under way, the next is refused, and another 
   expect(await next).toMatchObject({ kind: 'output' });
 });
 
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  'a cell host outlives the %s that a terminal sends to the whole group: the main process drains first',
+  async (signal) => {
+    const sandbox = start({}, [alpha], []);
+    expect(await count(sandbox, alpha)).toBe(1);
+    const [pid = 0] = sandbox.hostPids();
+    process.kill(pid, signal);
+    expect(await count(sandbox, alpha)).toBe(2);
+    expect(sandbox.hostPids()).toEqual([pid]);
+  },
+);
+
 describe('the modules of a cell host', () => {
   test('are sent to it once, under their digest, for all tenants that use them', async () => {
     const sent: string[] = [];
