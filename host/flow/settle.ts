@@ -27,10 +27,11 @@ const TAKEN = 'run_taken';
 /** Not the event's doing: they never use up its attempts. */
 const NOT_ITS_DOING: ReadonlySet<string> = new Set([
   'cell_busy',
+  'tenant_rate_exceeded',
   HELD_BACK,
   'host_stopping',
   'bus_unavailable',
-  'tenant_rate_exceeded',
+  'bus_disk_full',
   ENDED_FOR_ANOTHER,
 ]);
 

@@ -343,11 +343,12 @@ describe('B5: an error that may go away is tried again, later and later', () => 
 
   test('a full queue or a stopping host never use an event up, and the wait is capped', async () => {
     const { bus, cells } = await open();
-    for (const [at, code] of ['cell_busy', 'host_stopping', 'bus_unavailable'].entries()) {
+    const codes = ['cell_busy', 'host_stopping', 'bus_unavailable', 'bus_disk_full', 'tenant_rate_exceeded'];
+    for (const [at, code] of codes.entries()) {
       cells.answer = async () => ({ kind: 'error', code, message: 'later' });
       bus.deliver(delivery(`e${at}`, 'order.created', { attempt: 500 }));
     }
-    for (const settlement of await bus.settlements(3)) {
+    for (const settlement of await bus.settlements(codes.length)) {
       expect(settlement).toMatchObject({ kind: 'nak', delayMs: 30_000 });
     }
   });
