@@ -1,4 +1,6 @@
 import { defineConfig } from 'vitest/config';
+import { MissingServerNotice } from './test/nats/missing-server.ts';
+import { natsServerPath } from './test/nats/server.ts';
 
 /** Files that attack cells: they run once for each isolation that a bundle may ask for. */
 const ATTACKS = 'test/hostile/**/*.test.ts';
@@ -8,6 +10,7 @@ const ONCE = 'test/hostile/{cell-host,forged-reports,readers}.test.ts';
 
 export default defineConfig({
   test: {
+    reporters: natsServerPath() === undefined ? ['default', new MissingServerNotice()] : ['default'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Conditions are waited for as long as a busy machine may need, never for less.

@@ -50,6 +50,7 @@ export class Consumers {
   readonly #pulls: Pulls;
   readonly #held = { total: 0 };
   readonly #beat: NodeJS.Timeout;
+  readonly #sweep: NodeJS.Timeout;
   #look: NodeJS.Timeout | undefined;
   #waiting: ReadonlyMap<TenantId, Waiting> = new Map();
   #isClosed = false;
@@ -71,6 +72,7 @@ export class Consumers {
       waitMs: options.pullWaitMs,
     });
     this.#beat = setInterval(() => this.#onBeat(), options.ackWaitMs / 3);
+    this.#sweep = setInterval(() => this.#pulls.sweep(), RETRY_MS);
     this.#lookLater();
     connection.onChange((isReady) => {
       this.#pulls.abandon();
@@ -125,6 +127,7 @@ export class Consumers {
   /** Hands back what is not settled. */
   close(): void {
     clearInterval(this.#beat);
+    clearInterval(this.#sweep);
     for (const queue of this.#queues.values()) queue.close();
   }
 
@@ -143,7 +146,6 @@ export class Consumers {
 
   #onBeat(): void {
     for (const queue of this.#queues.values()) queue.heartbeat();
-    this.#pulls.sweep();
   }
 
   #lookLater(): void {

@@ -63,7 +63,7 @@ export class Intake {
     if (isAgain || outcome === 'again') {
       const settled = await settlements.find(tenant, sequence);
       if (settled !== null) {
-        await settlements.finish(settled, event);
+        await settlements.resume(settled, event);
         return { kind: 'done' };
       }
       lease = await leases.takeOver(tenant, sequence);

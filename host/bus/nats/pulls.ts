@@ -101,10 +101,14 @@ export class Pulls {
     }
   }
 
-  /** Requests whose answers were lost. */
+  /** Requests that nothing answered: lost on the way, or of a consumer that is not there any more. */
   sweep(): void {
     const now = performance.now();
-    for (const pull of this.#open.values()) if (pull.giveUpAt <= now) this.#done(pull, true);
+    for (const pull of this.#open.values()) {
+      if (pull.giveUpAt > now) continue;
+      this.#done(pull, false);
+      this.#onGone(pull.queue);
+    }
   }
 
   /** The connection is gone, and with it what was asked for. */

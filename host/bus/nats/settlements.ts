@@ -79,9 +79,13 @@ export class Settlements {
     const { connection, layout } = this.#parts;
     const subject = layout.settlement(settled.tenant, settled.position);
     const stored = await store(connection, subject, this.#text(settled), { after: 0 });
-    const holding = stored.kind === 'stored' ? settled : await this.find(settled.tenant, settled.position);
-    await this.finish(holding ?? settled, event);
-    return holding ?? settled;
+    if (stored.kind === 'stored') {
+      await this.finish(settled, event);
+      return settled;
+    }
+    const holding = (await this.find(settled.tenant, settled.position)) ?? settled;
+    await this.resume(holding, event);
+    return holding;
   }
 
   /** @throws GtpackError `bus_unavailable` */
@@ -99,6 +103,21 @@ export class Settlements {
     if (settled === null) return;
     const text = this.#text({ ...settled, letterGone: true });
     await store(connection, layout.settlement(tenant, position), text);
+  }
+
+  /**
+   * Goes on where the host that stored a settlement may have stopped. Its last step tells that all was done, however long
+   * ago: the server itself knows the ids of results for minutes only.
+   * @throws GtpackError `bus_unavailable`
+   */
+  async resume(settled: Settled, event: EventMessage): Promise<void> {
+    const { journals, connection, layout, key } = this.#parts;
+    const { kind, tenant, position, runs, id } = settled;
+    const ends = await Promise.all(runs.map(({ runId }) => journals.lastEnd(runId)));
+    if (runs.length > 0 && ends.every((end) => end === `${tenant} ${position}`)) return;
+    const query = { last_by_subj: layout.letter(tenant, key.idToken(tenant, id), position) };
+    const isBuried = kind === 'dead' && (await getMessage(connection, layout.letters, query)) !== null;
+    await this.finish(isBuried ? { ...settled, letterGone: true } : settled, event);
   }
 
   /** What comes after the settlement is stored; again, where it was begun before. @throws GtpackError `bus_unavailable` */
