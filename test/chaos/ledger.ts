@@ -2,7 +2,7 @@ import type { DeadLetterHead, FinishedRunHead, Page, PageQuery } from '../../hos
 import type { ControlClient } from '../../host/control/control.ts';
 import type { Seen } from '../system/bus-log.ts';
 import type { Accepted } from './sender.ts';
-import type { Vendor } from './vendor.ts';
+import { STEPS, type Vendor } from './vendor.ts';
 
 /** What a bus holds of what has passed. */
 export interface Records {
@@ -59,7 +59,7 @@ export function brokenPromises(
       broken.push(`The event ${id} (${n}) has ${buried} dead letters.`);
     if (spins !== undefined) continue;
     // It has a result, so that nothing more may come of it.
-    for (const step of ['reserve', 'charge'] as const) vendor.seal(`${step}/${n}`, 'part of a finished run');
+    for (const step of STEPS) vendor.seal(`${step}/${n}`, 'part of a finished run');
   }
   for (const { id, type, reason } of letters)
     if (!type.startsWith('order.spun.') || !reason.includes('guest_timeout'))

@@ -3,10 +3,10 @@ import type { HostProcess } from '../system/host-process.ts';
 import { chaosBundle } from './bundle.ts';
 import type { BusUnderTest } from './bus-under-test.ts';
 import { HostLives } from './host-life.ts';
-import { brokenPromises, brokenResults, missing, recordsOf } from './ledger.ts';
+import { brokenResults } from './ledger.ts';
 import { planRounds, type Round, roundText } from './round.ts';
-import { pause, Sender } from './sender.ts';
-import { Vendor } from './vendor.ts';
+import { Scene } from './scene.ts';
+import { pause } from './sender.ts';
 
 export interface ChaosOptions {
   readonly bus: BusUnderTest;
@@ -19,9 +19,6 @@ export interface Survived {
   readonly accepted: number;
   readonly hostExit: number | null;
 }
-
-/** How long what was accepted may take, before it counts as lost. */
-const SETTLE_MS = 60_000;
 
 /** Ends things at random while events come in. @throws Error with the history of the rounds where a promise is broken */
 export async function surviveRounds(options: ChaosOptions): Promise<Survived> {
@@ -48,45 +45,45 @@ export async function surviveRounds(options: ChaosOptions): Promise<Survived> {
 class Chaos {
   readonly #bus: BusUnderTest;
   readonly #folder: string;
-  readonly #vendor: Vendor;
   readonly #hosts: HostLives;
-  readonly #sender: Sender;
+  readonly #scene: Scene;
 
-  private constructor(bus: BusUnderTest, folder: string, vendor: Vendor) {
+  private constructor(bus: BusUnderTest, folder: string, hosts: HostLives, scene: Scene) {
     this.#bus = bus;
     this.#folder = folder;
-    this.#vendor = vendor;
-    this.#hosts = new HostLives(folder, bus);
-    this.#sender = new Sender(async () => (await this.#hosts.up).url);
+    this.#hosts = hosts;
+    this.#scene = scene;
   }
 
   static async open({ bus, seed }: ChaosOptions): Promise<Chaos> {
-    const vendor = await Vendor.start((effect) => (Number(effect.split('/')[1]) * 7919 + seed) % 30);
-    const folder = await writeBundle(chaosBundle(vendor.origin, bus.section));
-    const chaos = new Chaos(bus, folder, vendor);
-    await chaos.#hosts.up;
-    return chaos;
+    const up = Promise.withResolvers<HostLives>();
+    const scene = await Scene.open(seed, async () => (await (await up.promise).up).url);
+    const folder = await writeBundle(chaosBundle(scene.vendor.origin, { bus: bus.section }));
+    const hosts = new HostLives(folder, bus);
+    up.resolve(hosts);
+    await hosts.up;
+    return new Chaos(bus, folder, hosts, scene);
   }
 
   get accepted(): number {
-    return this.#sender.accepted.size;
+    return this.#scene.sender.accepted.size;
   }
 
   async survive(round: Round): Promise<void> {
     const end = await this.#prepare(round);
-    const sending = this.#sender.send(round.events);
+    const sending = this.#scene.sender.send(round.events);
     await pause(round.killAfterMs);
     await end();
     await sending;
     if (round.settles) await this.#settle();
-    this.#check([]);
+    this.#scene.check([]);
   }
 
-  /** Checks all that has happened once more, with the command that operators use. */
+  /** Checks all that has happened once more. */
   async end(): Promise<Survived> {
     await this.#settle();
     const hostExit = await this.#hosts.stop();
-    this.#check(brokenResults(this.#hosts.seen, this.#sender.accepted));
+    this.#scene.check(brokenResults(this.#hosts.seen, this.#scene.sender.accepted));
     return { accepted: this.accepted, hostExit };
   }
 
@@ -96,8 +93,7 @@ class Chaos {
   }
 
   async close(): Promise<void> {
-    this.#sender.close();
-    await this.#vendor.close();
+    await this.#scene.close();
     await this.#bus.close();
   }
 
@@ -149,26 +145,10 @@ class Chaos {
 
   async #sealRecorded(): Promise<void> {
     for (const effect of await this.#bus.recorded(this.#folder))
-      this.#vendor.seal(effect, 'recorded in the journal of a host that is dead');
+      this.#scene.vendor.seal(effect, 'recorded in the journal of a host that is dead');
   }
 
-  /** Resolves when all that was accepted has its result. */
   async #settle(): Promise<void> {
-    const { accepted } = this.#sender;
-    const { control } = await this.#hosts.up;
-    for (const deadline = Date.now() + SETTLE_MS; ; await pause(50)) {
-      const records = await recordsOf(control);
-      const open = missing(records, accepted);
-      if (open.length === 0) return this.#check(brokenPromises(records, accepted, this.#vendor));
-      if (Date.now() > deadline) {
-        const which = open.map((id) => `${accepted.get(id)?.event.n} (${id})`).join(', ');
-        throw new Error(`Accepted and not done: ${which}`);
-      }
-    }
-  }
-
-  #check(broken: readonly string[]): void {
-    const faults = [...broken, ...this.#sender.faults, ...this.#vendor.faults];
-    if (faults.length > 0) throw new Error(faults.slice(0, 20).join('\n'));
+    await this.#scene.settle(await this.#hosts.up);
   }
 }

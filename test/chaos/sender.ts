@@ -12,6 +12,9 @@ interface Answer {
   readonly body: string;
 }
 
+/** No host, cell or server is away for so long. */
+const INSIST_MS = 90_000;
+
 /** Sends numbered events to whichever host is up, and remembers which of them were accepted. */
 export class Sender {
   /** By the id that the sender was told. */
@@ -19,6 +22,7 @@ export class Sender {
   /** Answers that no sender should get. */
   readonly faults: string[] = [];
   readonly #url: () => Promise<string>;
+  #lastRefusal = 'no answer';
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
   /** @param url of a host that is up, waited for where none is */
@@ -35,7 +39,14 @@ export class Sender {
     await Promise.all(
       events.map(async (event) => {
         await pause(event.sendAfterMs);
-        while (!(await this.#isTaken(event)) && event.insists) await pause(20);
+        const deadline = Date.now() + INSIST_MS;
+        while (!(await this.#isTaken(event)) && event.insists) {
+          if (Date.now() > deadline) {
+            this.faults.push(`Event ${event.n} was never accepted; at last: ${this.#lastRefusal}`);
+            return;
+          }
+          await pause(20);
+        }
       }),
     );
   }
@@ -54,6 +65,7 @@ export class Sender {
       this.accepted.set(id, { event, id });
       return true;
     }
+    this.#lastRefusal = `${status} ${body}`;
     if (![429, 503].includes(status)) this.faults.push(`Event ${n} was answered with ${status}: ${body}`);
     else if (retryAfter === undefined)
       this.faults.push(`Event ${n} was told ${status}, not when to come again.`);

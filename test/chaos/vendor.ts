@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net';
 /** An effect of an event, as `charge/17`. */
 export type EffectName = `${string}/${number}`;
 
+/** What a run asks for, in order. */
+export const STEPS: readonly string[] = ['reserve', 'charge', 'receipt'];
+
 interface Effect {
   readonly keys: Set<string>;
   count: number;
@@ -62,8 +65,9 @@ export class Vendor {
     if (effect.closed !== undefined)
       this.faults.push(`${name} was asked for although it is ${effect.closed}.`);
     if (effect.keys.size > 1) this.faults.push(`${name} was asked for with ${effect.keys.size} keys.`);
-    // A node's effect is recorded before the node after it begins.
-    if (step === 'charge') this.seal(`reserve/${Number(n)}`, 'followed by its charge');
+    // An effect is recorded before the next one begins.
+    const before = STEPS[STEPS.indexOf(step) - 1];
+    if (before !== undefined) this.seal(`${before}/${Number(n)}`, `followed by ${name}`);
     request.resume();
     setTimeout(() => {
       response.setHeader('content-type', 'application/json');
