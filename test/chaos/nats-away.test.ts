@@ -4,10 +4,11 @@ import { writeBundle } from '../system/bundle.ts';
 import { type HostProcess, startProcess } from '../system/host-process.ts';
 import { post, webhook } from '../system/request.ts';
 import { chaosBundle } from './bundle.ts';
-import { brokenResults } from './ledger.ts';
+import { brokenResults, recordsOf } from './ledger.ts';
 import { Passage } from './passage.ts';
 import type { PlannedEvent } from './round.ts';
 import { Scene } from './scene.ts';
+import { ticksOf } from './ticks.ts';
 
 /** Numbered events of one tenant, spread over so many milliseconds. */
 function load(from: number, count: number, overMs: number): PlannedEvent[] {
@@ -16,7 +17,12 @@ function load(from: number, count: number, overMs: number): PlannedEvent[] {
   });
 }
 
+/** Flows that run every second, to see that timers wait. */
+const CLOCKS = 4;
+
 interface Stage {
+  /** Before the host was started; milliseconds since the Unix epoch. */
+  readonly from: number;
   readonly scene: Scene;
   readonly host: HostProcess;
 }
@@ -28,11 +34,13 @@ async function stageOn(servers: readonly string[]): Promise<Stage> {
   const folder = await writeBundle(
     chaosBundle(scene.vendor.origin, {
       bus: { kind: 'nats', servers, ...(servers.length === 3 ? { replicas: 3 } : {}) },
+      clocks: CLOCKS,
     }),
   );
+  const from = Date.now();
   const host = await startProcess(folder);
   up.resolve(host);
-  return { scene, host };
+  return { scene, host, from };
 }
 
 /** Resolves when the host says that it can't store anything now. */
@@ -44,8 +52,12 @@ async function refused({ url }: HostProcess): Promise<void> {
   await expect.poll(answer, { timeout: 60_000, interval: 20 }).toBe('503 bus_unavailable later');
 }
 
-async function expectAllDone({ scene, host }: Stage): Promise<void> {
+async function expectAllDone({ scene, host, from }: Stage): Promise<void> {
   await scene.settle(host);
+  // Timers have waited: every second of every clock has come once.
+  const ticks = async (): Promise<readonly string[]> =>
+    ticksOf((await recordsOf(host.control)).runs, CLOCKS, from, Date.now()).faults;
+  await expect.poll(ticks, { timeout: 60_000 }).toEqual([]);
   expect(await host.terminate()).toBe(0);
   scene.check(brokenResults(host.bus.seen, scene.sender.accepted));
 }
