@@ -266,6 +266,7 @@ async function assemble(
   });
   return {
     url: ingress.url,
+    lost: bus.lost,
     describe,
     control: {
       env: bundle.env,

@@ -2,7 +2,7 @@ import type { Bundle } from './bundle/bundle.ts';
 import type { EffectRecord } from './capability/broker.ts';
 import type { GuestProblem, LogLevel } from './contract.ts';
 import type { ControlHost } from './control/control.ts';
-import type { Problem } from './errors.ts';
+import type { GtpackError, Problem } from './errors.ts';
 import type { Json } from './event/json.ts';
 import type { EnvName, TenantId } from './event/names.ts';
 import type { Grants } from './grant/grants.ts';
@@ -15,6 +15,8 @@ export interface RunningHost {
   /** Where senders on this machine reach it, without a slash at the end. */
   readonly url: string;
   readonly control: ControlHost;
+  /** Resolves, with the reason, when the host can do nothing more: to be stopped, and started again by whoever watches it. */
+  readonly lost: Promise<GtpackError>;
   describe(): HostDescription;
   /** B7: takes nothing new, lets running work finish for at most `graceMs`, hands the rest back. Rejects never. */
   stop(graceMs: number): Promise<void>;
@@ -82,6 +84,8 @@ export interface BundleCheck {
   readonly flows: number;
   /** What an operator should know of a bundle that is sound, one sentence each. */
   readonly warnings: readonly string[];
+  /** What is as the bundle says it, and may be not what its operator thinks: one sentence each. */
+  readonly notes: readonly string[];
 }
 
 export interface CallOptions {

@@ -1,3 +1,4 @@
+import type { GtpackError } from '../errors.ts';
 import type { EventType, TenantId } from '../event/names.ts';
 import type { DeadLetters, FinishedRuns } from './records.ts';
 import type { ScheduleStore } from './schedules.ts';
@@ -54,6 +55,11 @@ export interface DurableBus extends Bus {
   readonly schedules: ScheduleStore;
   /** What waits and what died, per tenant; tenants with neither may be left out. @throws GtpackError `bus_unavailable` */
   counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;
+  /**
+   * Resolves, with the reason, once the bus can do nothing more and will not come back by itself: only another process
+   * can go on with what it holds. Never where it was closed.
+   */
+  readonly lost: Promise<GtpackError>;
 }
 
 export interface TenantCounts {

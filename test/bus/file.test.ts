@@ -123,6 +123,8 @@ test('a page damaged under a running bus stops it with the reason; nothing more 
     code: 'bus_unavailable',
     message: expect.stringContaining('The bus has stopped: database disk image is malformed'),
   });
+  // For whoever starts the process again.
+  expect(await bus.lost).toMatchObject({ code: 'bus_unavailable' });
   await bus.close();
 });
 

@@ -88,6 +88,7 @@ describe('up', () => {
   const running = (stops: number[]): RunningHost => ({
     url,
     control: host,
+    lost: new Promise(() => undefined),
     describe: () => ({
       env: parseEnvName('dev'),
       tenants: [
@@ -147,6 +148,17 @@ describe('up', () => {
     expect(desk.err()).toContain('Stopped.');
     const after = await runToEnd(['emit', 'demo', 'a.b'], { cwd: dir });
     expect([after.status, after.err]).toEqual([1, expect.stringContaining('No host is running')]);
+  });
+
+  test('ends with status 1 and the reason where the host can do nothing more, for whoever starts it again', async () => {
+    const stops: number[] = [];
+    const lost = Promise.withResolvers<GtpackError>();
+    const startHost = async () => ({ ...running(stops), lost: lost.promise });
+    const desk = start(['up'], { cwd: dir, rooms: { ...rooms(stops), startHost } });
+    await desk.shows('Ctrl-C stops it.');
+    lost.resolve(new GtpackError('bus_unavailable', 'The bus has stopped: its thread ended.'));
+    expect([await desk.status, stops]).toEqual([1, [0]]);
+    expect(desk.err()).toContain('The bus has stopped: its thread ended.');
   });
 
   test('shows the URLs that senders see and how they sign, and tries only what anybody may send, at the host itself', async () => {

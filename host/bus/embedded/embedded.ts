@@ -244,6 +244,10 @@ class StoredBus implements DurableBus {
     return this.#taps.add(listener);
   }
 
+  get lost(): Promise<GtpackError> {
+    return this.#store.lost;
+  }
+
   async counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
     const oldest = await oldestPending(this.#store, this.#dispatcher.queues);
     const counts = new Map<TenantId, TenantCounts>();

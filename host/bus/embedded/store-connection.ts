@@ -62,6 +62,7 @@ export class StoreConnection {
   readonly #operations: SharedAmount;
   readonly #bytes: SharedAmount;
   #phase: Phase = { kind: 'open' };
+  readonly #lost = Promise.withResolvers<GtpackError>();
   readonly #queue = new TurnQueue<Waiting>();
   #committing: readonly Waiting[] = [];
   #flushPlanned = false;
@@ -95,6 +96,11 @@ export class StoreConnection {
    */
   hasRoom(lane: string, bytes: number): boolean {
     return this.#operations.hasRoom(lane, 1) && (this.#bytes.inAll === 0 || this.#bytes.hasRoom(lane, bytes));
+  }
+
+  /** Resolves when the thread has stopped for good without having been told to. */
+  get lost(): Promise<GtpackError> {
+    return this.#lost.promise;
   }
 
   get isIdle(): boolean {
@@ -218,6 +224,7 @@ export class StoreConnection {
     if (this.#phase.kind === 'closing' && this.isIdle) return; // It was told to end.
     const error = unavailable(`The bus has stopped: ${reason}.`, STOPPED);
     this.#phase = { kind: 'failed', error, ended: this.#worker.terminate() };
+    this.#lost.resolve(error);
     const lost = [...this.#committing];
     while (this.#queue.length > 0) this.#take(lost);
     this.#committing = [];

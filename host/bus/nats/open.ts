@@ -28,6 +28,8 @@ export async function openNatsBus(options: NatsBusOptions): Promise<DurableBus> 
       journals: (runIds) => bus.journals(runIds),
       tap: (listener) => bus.tap(listener),
       counts: () => bus.counts(),
+      // The client connects again for as long as it takes.
+      lost: new Promise(() => undefined),
       close: async () => {
         await kept.close();
         await bus.close();

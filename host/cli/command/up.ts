@@ -49,7 +49,12 @@ export async function up(world: CliWorld, rooms: Rooms, options: UpOptions): Pro
     throw error;
   }
   await print(world, ...(await welcome(world, bundle, host, instance)));
-  const reason = await stopped(world);
+  const reason = await Promise.race([stopped(world), host.lost]);
+  if (reason instanceof GtpackError) {
+    await control.close();
+    await host.stop(0);
+    throw reason;
+  }
   if (reason !== 'output_closed') {
     const grace = formatDuration(bundle.drainGraceMs);
     await say(`Stopping: running work may finish within ${grace}. A second Ctrl-C ends it at once.`);
