@@ -19,8 +19,6 @@ export interface Round {
   readonly killStartAfterMs: number;
   /** Which of several cell hosts, from 0 up to, not including, 1. */
   readonly which: number;
-  /** The host is told to stop where the round's victim leaves it without a bus; else it is killed. */
-  readonly stopsInOrder: boolean;
   /** All that was accepted has to be done before the next round. */
   readonly settles: boolean;
 }
@@ -79,7 +77,6 @@ export function planRounds(seed: number, count: number): Round[] {
       killAfterMs,
       killStartAfterMs: random.whole(0, 900),
       which: random.next(),
-      stopsInOrder: random.isLucky(0.5),
       settles,
     });
   }

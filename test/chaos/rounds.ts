@@ -98,7 +98,7 @@ class Chaos {
   }
 
   /** @returns what ends the round's victim, at once */
-  async #prepare({ victim, which, killStartAfterMs, stopsInOrder }: Round): Promise<() => Promise<void>> {
+  async #prepare({ victim, which, killStartAfterMs }: Round): Promise<() => Promise<void>> {
     const hosts = this.#hosts;
     const seal = (): Promise<void> => this.#sealRecorded();
     switch (victim) {
@@ -123,15 +123,17 @@ class Chaos {
         const end = await this.#bus.prepareEnd(host);
         return async () => {
           await end.now();
-          await this.#expectRefusal(host);
-          if (end.restore !== undefined) await end.restore();
-          else await hosts.replace((host) => (stopsInOrder ? host.terminate() : host.kill()), seal);
+          if (end.restore === undefined) await hosts.replace(expectEnd, seal);
+          else {
+            await this.#expectRefusal(host);
+            await end.restore();
+          }
         };
       }
     }
   }
 
-  /** A host without its bus accepts nothing. */
+  /** A host whose bus is away accepts nothing. */
   async #expectRefusal({ url }: HostProcess): Promise<void> {
     const response = await fetch(`${url}/events/webhook/acme/order.lost`, {
       method: 'POST',
@@ -151,4 +153,10 @@ class Chaos {
   async #settle(): Promise<void> {
     await this.#scene.settle(await this.#hosts.up);
   }
+}
+
+/** A host whose bus is gone for good ends by itself, with the status by which it is started again. */
+async function expectEnd({ ended }: HostProcess): Promise<void> {
+  const status = await ended;
+  if (status !== 1) throw new Error(`A host whose bus is gone for good ended with ${status}.`);
 }

@@ -18,6 +18,8 @@ export interface HostProcess {
   readonly control: ControlClient;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
+  /** Resolves when the process is gone, with its exit status; null where a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** SIGTERM; resolves with its exit status, null where a signal ended it. */
   terminate(): Promise<number | null>;
 }
@@ -105,6 +107,7 @@ export async function hostOf(folder: string, child: GtpackProcess): Promise<Host
     url,
     bus,
     control,
+    ended: closed,
     kill: async () => {
       child.kill('SIGKILL');
       await closed;
