@@ -66,7 +66,11 @@ function jsonEnvironment(names: ExpressionNames): Environment {
   // Where both types are known; with JSON on one side the library compares them as it comes.
   environment.registerOperator('int == double', (a: bigint, b: number) => Number(a) === b);
   environment.registerOperator('double % double: double', (a: number, b: number) => a % b);
-  for (const name of new Set([...SCOPE_NAMES, ...names.outputs])) environment.registerVariable(name, 'dyn');
+  for (const name of new Set([...SCOPE_NAMES, ...names.outputs])) {
+    // An output of a taken name is a problem of the file, told beside those of its expressions.
+    const isTaken = name === '' || environment.hasVariable(name) || CEL_WORDS.has(name);
+    if (!isTaken) environment.registerVariable(name, 'dyn');
+  }
   return environment;
 }
 

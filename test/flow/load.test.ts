@@ -227,3 +227,12 @@ test('whatever is done to a flow file, it loads or is refused with places', asyn
     { numRuns: 500 },
   );
 });
+
+test.each(['int', 'in', 'event', 'my-name', ''])(
+  'an output called %j is refused like any other problem',
+  async (name) => {
+    const text = flowOf(`type: transform\nconfig: { value: 1 }\noutput: "${name}"`);
+    const { problems } = await refusal(text, 'orders.ygtc');
+    expect(problems).toMatchObject([{ code: 'flow_invalid', message: expect.stringContaining('output: ') }]);
+  },
+);
