@@ -71,6 +71,8 @@ export class Journal {
   readonly #frames = new Map<string, Set<number>>();
   readonly #recorded: readonly RecordedOutcome[];
   readonly #unrecorded = new Set<number>();
+  /** Places that have no outcome yet: steps that wait for an effect, or for their rounds. */
+  readonly #begun = new Set<number>();
   #next = 0;
 
   /**
@@ -87,9 +89,9 @@ export class Journal {
     });
   }
 
-  /** How many outcomes there are. */
-  get length(): number {
-    return this.#entries.size;
+  /** How many steps the run has begun, over all of its deliveries. */
+  get steps(): number {
+    return this.#entries.size + this.#begun.size;
   }
 
   /** What earlier deliveries recorded. */
@@ -106,20 +108,27 @@ export class Journal {
 
   /** A place for an outcome. */
   place(): number {
+    const ordinal = this.#next;
     this.#next += 1;
-    return this.#next - 1;
+    this.#begun.add(ordinal);
+    return ordinal;
   }
 
   write(ordinal: number, outcome: NodeOutcome): void {
     this.#put({ outcome: { ...outcome, ordinal }, json: outcomeJson(ordinal, outcome) });
+    this.#begun.delete(ordinal);
     this.#unrecorded.add(ordinal);
   }
 
   /** Takes back what was written and not recorded; `before` is what was recorded there. */
   restore(ordinal: number, before: Written | undefined): void {
     this.#unrecorded.delete(ordinal);
-    if (before === undefined) this.#entries.delete(ordinal);
-    else this.#entries.set(ordinal, before);
+    if (before !== undefined) {
+      this.#entries.set(ordinal, before);
+      return;
+    }
+    this.#entries.delete(ordinal);
+    this.#begun.add(ordinal);
   }
 
   /** What has to be recorded with the next effect, in order. */

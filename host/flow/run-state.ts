@@ -77,7 +77,7 @@ export class RunState {
   /** Why there may be no further step. */
   stepsFault(): GtpackError | undefined {
     const { maxFlowSteps } = this.#parts.limits;
-    if (this.journal.length < maxFlowSteps) return undefined;
+    if (this.journal.steps < maxFlowSteps) return undefined;
     return new GtpackError(
       'flow_too_many_steps',
       `The run has taken ${maxFlowSteps} steps, which is the most that is allowed.`,
