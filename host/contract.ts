@@ -27,7 +27,7 @@ export const WAITING_FUNCTIONS = {
   bus: ['publish'],
   sendgrid: ['send'],
   twilio: ['send'],
-  timers: ['set', 'clear'],
+  timers: ['set', 'clear', 'list'],
   state: ['get', 'set', 'delete'],
   secrets: ['get'],
 } as const satisfies Partial<Record<PluginImport, readonly string[]>>;
@@ -89,6 +89,9 @@ export const MAX_STATE_VALUE_BYTES = 1024 * 1024;
 
 /** Of the event that a timer emits, as UTF-8: a timer is kept for long, and a provider may have a hundred thousand. */
 export const MAX_TIMER_EVENT_BYTES = 32 * 1024;
+
+/** Of a provider's timers that one answer lists. */
+export const MAX_LISTED_TIMERS = 100;
 
 /** The shortest repetition of a timer that any grant allows. */
 export const MIN_TIMER_INTERVAL_MS = 1000;

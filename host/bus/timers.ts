@@ -17,6 +17,13 @@ export interface TimerStore {
   /** @returns whether there was such a timer @throws GtpackError `bus_unavailable` */
   clear(owner: Owner, id: string): Promise<boolean>;
 
+  /**
+   * An owner's timers, at most `limit`. One that is set, moved or taken away between two pages may be on none or on both.
+   * @param after `next` of the page before; null for the first
+   * @throws GtpackError `timer_invalid` for an `after` that no page gave, `bus_unavailable`
+   */
+  list(owner: Owner, after: string | null, limit: number): Promise<TimerPage>;
+
   /** Every queue that holds a timer. Reads through all timers: for the start. @throws GtpackError `bus_unavailable` */
   queues(): Promise<readonly WaitingTimers[]>;
 
@@ -56,6 +63,15 @@ export interface Timer {
   readonly payload: string;
   readonly metadata: string;
 }
+
+export interface TimerPage {
+  readonly timers: readonly ListedTimer[];
+  /** Where the next page begins; null behind the last timer. */
+  readonly next: string | null;
+}
+
+/** A timer without what its event will hold. */
+export type ListedTimer = Pick<Timer, 'id' | 'dueAt' | 'everyMs' | 'type'>;
 
 /** A timer as it was read. */
 export interface StoredTimer extends Timer {

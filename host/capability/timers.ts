@@ -1,20 +1,21 @@
-import type { TimerStore } from '../bus/timers.ts';
+import type { TimerPage, TimerStore } from '../bus/timers.ts';
 import { GtpackError } from '../errors.ts';
 import { quoted } from '../event/names.ts';
 import { allowsTimerEvent, type TimersGrant } from '../grant/timers-grant.ts';
 import { checkTimerId, parseTimerArguments } from '../sandbox/timer-order.ts';
+import { parseQueryArguments } from '../sandbox/timer-query.ts';
 import { formatDuration } from '../written/duration.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 
 /**
- * `timers.set` and `timers.clear`: durable timers of one provider in one tenant. The guest's document was read in the cell;
+ * `timers.set`, `timers.clear` and `timers.list`: durable timers of one provider in one tenant. The guest's document was read in the cell;
  * what its parts may be is the grant's. Firing them is the schedule's.
  */
 export class TimersCapability implements Capability {
   readonly name = 'timers';
-  readonly #store: Pick<TimerStore, 'set' | 'clear'>;
+  readonly #store: Pick<TimerStore, 'set' | 'clear' | 'list'>;
 
-  constructor(store: Pick<TimerStore, 'set' | 'clear'>) {
+  constructor(store: Pick<TimerStore, 'set' | 'clear' | 'list'>) {
     this.#store = store;
   }
 
@@ -43,16 +44,30 @@ export class TimersCapability implements Capability {
         reaches(id);
         return { kind: 'ok', json: String(await this.#store.clear(owner, id)) };
       }
+      case 'list': {
+        const { after, limit } = parseQueryArguments(args);
+        return { kind: 'ok', json: pageJson(await this.#store.list(owner, after, limit)) };
+      }
       default:
         throw new GtpackError(
           'effect_failed',
-          `The functions set and clear of timers were expected; ${quoted(fn)} came.`,
+          `The functions set, clear and list of timers were expected; ${quoted(fn)} came.`,
           { retryable: false },
         );
     }
   }
 
   async close(): Promise<void> {}
+}
+
+function pageJson({ timers, next }: TimerPage): string {
+  const listed = timers.map(({ id, dueAt, everyMs, type }) => ({
+    id,
+    due_at: dueAt,
+    every_ms: everyMs,
+    event_type: type,
+  }));
+  return JSON.stringify({ timers: listed, next });
 }
 
 function full(source: string, { maxTimers }: TimersGrant): GtpackError {

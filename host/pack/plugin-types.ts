@@ -37,7 +37,7 @@ export const IMPORT_TYPES: Readonly<Record<PluginImport, Readonly<Record<string,
   bus: { publish: texts('events') },
   sendgrid: { send: texts('request') },
   twilio: { send: texts('request') },
-  timers: { set: texts('timer'), clear: texts('id') },
+  timers: { set: texts('timer'), clear: texts('id'), list: texts('query') },
   state: { get: texts('key'), set: texts('key', 'value'), delete: texts('key') },
   config: { get: { isAsync: false, parameters: [], result: TEXT } },
   log: {

@@ -5,6 +5,7 @@ import type { NormalizeContext } from '../event/normalize.ts';
 import { readDrafts } from './ingest.ts';
 import type { CellLimits, Effect } from './protocol.ts';
 import { readTimer, timerArguments } from './timer-order.ts';
+import { queryArguments, readTimerQuery } from './timer-query.ts';
 
 /**
  * What a guest passes to a host function, read in the cell as far as it has to be parsed. The main process gets events
@@ -23,6 +24,8 @@ export function readArguments(
     return { args: [], events: readDrafts(first, { ...context, eventType: null }, limits) };
   if (capability === 'timers' && fn === 'set')
     return { args: timerArguments(readTimer(first, context, limits, Date.now())), events: [] };
+  if (capability === 'timers' && fn === 'list')
+    return { args: queryArguments(readTimerQuery(first)), events: [] };
   if (capability === 'state' && fn === 'set') checkValue(second, limits);
   return { args, events: [] };
 }

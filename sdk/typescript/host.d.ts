@@ -29,6 +29,7 @@ declare module 'gtpack:plugin/twilio@0.1.0' {
 declare module 'gtpack:plugin/timers@0.1.0' {
   export function set(timer: string): string;
   export function clear(id: string): string;
+  export function list(query: string): string;
 }
 
 declare module 'gtpack:plugin/state@0.1.0' {

@@ -16,7 +16,14 @@ export {
   sendgrid,
 } from './sendgrid.ts';
 export { state } from './state.ts';
-export { type Timer, type TimerDraft, timers } from './timers.ts';
+export {
+  type Timer,
+  type TimerDraft,
+  type TimerListing,
+  type TimerPage,
+  type TimerQuery,
+  timers,
+} from './timers.ts';
 export { type SmsMessage, type SmsReceipt, twilio } from './twilio.ts';
 export type {
   Event,

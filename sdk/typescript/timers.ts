@@ -1,4 +1,4 @@
-import { clear, set } from 'gtpack:plugin/timers@0.1.0';
+import { clear, list, set } from 'gtpack:plugin/timers@0.1.0';
 import { ask, askFlag, member, toJson, whole, wrongAnswer } from './answer.ts';
 import type { TypedDraft } from './bus.ts';
 
@@ -32,6 +32,27 @@ export type Timer = TimerParts &
       }
   );
 
+export interface TimerQuery {
+  /** `next` of the page before; left out: the first page. */
+  readonly after?: string;
+  /** 1 to 100; left out: 100. */
+  readonly limit?: number;
+}
+
+export interface TimerPage {
+  readonly timers: readonly TimerListing[];
+  readonly next: string | null;
+}
+
+/** A timer that is set. */
+export interface TimerListing {
+  readonly id: string;
+  /** Milliseconds since the Unix epoch, UTC. */
+  readonly due_at: number;
+  readonly every_ms: number | null;
+  readonly event_type: string;
+}
+
 /** Durable timers that emit an event when they are due. */
 export const timers = {
   /**
@@ -51,4 +72,15 @@ export const timers = {
   /** Takes a timer away. Returns whether there was such a one. @throws ProviderProblem */
   clear: (id: string): boolean =>
     askFlag('timers.clear', () => clear(whole(id, 'timer_invalid', 'timer.id'))),
+
+  /**
+   * A page of the provider's own timers. `next` of a page is `after` of the following one; null behind the last timer.
+   * @throws ProviderProblem `timer_invalid`, `capability_denied`
+   */
+  list(query: TimerQuery = {}): TimerPage {
+    const text = toJson(query, 'timers.list');
+    const page = ask(() => list(text));
+    if (!Array.isArray(member(page, 'timers'))) throw wrongAnswer('timers.list');
+    return page as unknown as TimerPage;
+  },
 };

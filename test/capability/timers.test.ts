@@ -3,7 +3,7 @@ import type { Owner } from '../../host/bus/owner.ts';
 import type { Timer } from '../../host/bus/timers.ts';
 import { Broker, type EffectRecord } from '../../host/capability/broker.ts';
 import { TimersCapability } from '../../host/capability/timers.ts';
-import { parseTenantId } from '../../host/event/names.ts';
+import { parseEventType, parseTenantId } from '../../host/event/names.ts';
 import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
 import type { Effect } from '../../host/sandbox/protocol.ts';
 
@@ -17,6 +17,7 @@ const GRANTED: Grants = {
 function brokerWith(grants: Grants, hasRoom = true) {
   const set: [Owner, Timer, number][] = [];
   const cleared: [Owner, string][] = [];
+  const asked: unknown[] = [];
   const denied: string[] = [];
   const records: EffectRecord[] = [];
   const broker = new Broker({
@@ -30,6 +31,10 @@ function brokerWith(grants: Grants, hasRoom = true) {
           cleared.push([owner, id]);
           return id === 'there';
         },
+        list: async (owner, after, limit) => {
+          asked.push([owner, after, limit]);
+          return { timers: [LISTED], next: 't2' };
+        },
       }),
     ],
     grantsOf: (of, source) => (of === tenant && source === 'orders' ? grants : NO_GRANTS),
@@ -41,8 +46,10 @@ function brokerWith(grants: Grants, hasRoom = true) {
     const effect: Effect = { capability: 'timers', fn, args, source, run: null, events: [] };
     return broker.perform(tenant, effect, signal);
   };
-  return { ask, set, cleared, denied, records };
+  return { ask, set, cleared, asked, denied, records };
 }
+
+const LISTED = { id: 't1', dueAt: 5, everyMs: null, type: parseEventType('reminder.due') };
 
 /** As a cell passes it. */
 const ORDER = ['t1', '1700000000000', '60000', 'reminder.due', '{"a":1}', '{"hops":0}'] as const;
@@ -77,9 +84,32 @@ test('clearing says whether there was such a timer', async () => {
   expect(cleared[0]).toEqual([owner, 'there']);
 });
 
+test('listing names the caller’s own timers, without what their events will hold', async () => {
+  const { ask, asked, records } = brokerWith(GRANTED);
+  const output = JSON.stringify({
+    timers: [{ id: 't1', due_at: 5, every_ms: null, event_type: 'reminder.due' }],
+    next: 't2',
+  });
+  expect(await ask('list', ['', '100'])).toEqual({ kind: 'ok', output });
+  expect(await ask('list', ['t2', '7'])).toEqual({ kind: 'ok', output });
+  expect(asked).toEqual([
+    [owner, null, 100],
+    [owner, 't2', 7],
+  ]);
+  expect(records[0]).toMatchObject({ fn: 'list', target: '', decision: 'done' });
+});
+
+test('a cell that asks for more than a page is refused', async () => {
+  const { ask, asked } = brokerWith(GRANTED);
+  for (const args of [[], ['', '101'], ['', '0'], ['', '1.5'], ['x'.repeat(129), '1'], ['', 'many']])
+    expect(await ask('list', args)).toMatchObject({ problem: { code: 'timer_invalid' } });
+  expect(asked).toEqual([]);
+});
+
 test.each([
   ['set', ORDER],
   ['clear', ['t1']],
+  ['list', ['', '100']],
 ] as const)('without a grant %s is denied, and so it is for a flow', async (fn, args) => {
   const { ask, denied } = brokerWith(NO_GRANTS);
   expect(await ask(fn, args)).toMatchObject({ problem: { code: 'capability_denied' } });

@@ -1,7 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { EventMessage } from '../../host/bus/bus.ts';
 import type { Owner } from '../../host/bus/owner.ts';
-import type { StoredTimer, Timer, TimerQueue, TimerStore, WaitingTimers } from '../../host/bus/timers.ts';
+import type {
+  StoredTimer,
+  Timer,
+  TimerPage,
+  TimerQueue,
+  TimerStore,
+  WaitingTimers,
+} from '../../host/bus/timers.ts';
 import { parseEventType, parseTenantId } from '../../host/event/names.ts';
 import { MAX_TIMESTAMP } from '../../host/event/normalize.ts';
 import type { TimersGrant } from '../../host/grant/timers-grant.ts';
@@ -43,6 +50,10 @@ class MemoryTimers implements TimerStore {
     const at = this.rows.findIndex((row) => row.tenant === tenant && row.source === source && row.id === id);
     if (at >= 0) this.rows.splice(at, 1);
     return at >= 0;
+  }
+
+  async list(): Promise<TimerPage> {
+    return { timers: [], next: null };
   }
 
   async queues(): Promise<WaitingTimers[]> {

@@ -42,7 +42,11 @@ beforeAll(async () => {
       publish: (events) =>
         JSON.stringify({ ok: { ids: (JSON.parse(events) as unknown[]).map(() => 'x'.repeat(100)) } }),
     },
-    timers: { set: envelope({ due_at: 5 }), clear: envelope(true) },
+    timers: {
+      set: envelope({ due_at: 5 }),
+      clear: envelope(true),
+      list: envelope({ timers: [{ id: body }], next: body }),
+    },
     state: { get: envelope(body), set: envelope(null), delete: envelope(false) },
     secrets: {
       get: () => {
@@ -64,6 +68,7 @@ test('in a module that collects as it allocates, nothing that a function of the 
     });
     expect(call('bus_publish', events)).toEqual({ ok: events.map(() => 'x'.repeat(100)) });
     expect(call('timers_set', { id: 't', at: 1, event: events[0] })).toEqual({ ok: 5 });
+    expect(call('timers_list', { after: body })).toEqual({ ok: { timers: [{ id: body }], next: body } });
     expect(call('state_get', 'k')).toEqual({ ok: body });
     expect(call('state_get_text', 'k')).toEqual({ ok: body });
     expect(call('state_set_text', { key: 'k', value: body })).toEqual({ ok: null });

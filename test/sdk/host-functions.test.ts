@@ -381,6 +381,37 @@ describe('timers', () => {
   });
 });
 
+describe('timers that are set', () => {
+  const listed = { id: 'é "1"', due_at: 5, every_ms: null, event_type: 'reminder.due' };
+
+  test.each([
+    [{}, ['', '100'], { timers: [], next: null }],
+    [
+      { after: 'é "1"', limit: 2 },
+      ['é "1"', '2'],
+      { timers: [listed, { ...listed, every_ms: 1000 }], next: 'ü"' },
+    ],
+  ])('are listed, a page at a time: %j', async (query, args, page) => {
+    const { result, effects } = await call('timers_list', query, ok(page));
+    expect(result).toEqual(gave(page));
+    expect(effects).toMatchObject([{ capability: 'timers', fn: 'list', args }]);
+  });
+
+  test('are asked for within the bounds, and a page that no host gave is refused in the cell', async () => {
+    for (const bad of [
+      { limit: 0 },
+      { limit: 101 },
+      { after: '' },
+      { after: 'x'.repeat(129) },
+      { after: HALF },
+    ]) {
+      const { result, effects } = await call('timers_list', bad, ok({ timers: [], next: null }));
+      expect(result).toMatchObject({ problem: { code: 'timer_invalid' } });
+      expect(effects).toEqual([]);
+    }
+  });
+});
+
 describe('state', () => {
   test.each([null, false, 0, -1.5, '', TEXTS[2], [], {}, { a: { b: [1, 'é'] } }, [[[[]]]]])(
     'keeps %j and gives it back',

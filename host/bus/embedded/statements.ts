@@ -109,6 +109,10 @@ export function prepareStatements(database: DatabaseSync) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     clearTimer: sql('DELETE FROM timers WHERE tenant = ? AND source = ? AND id = ?'),
+    timersOf: sql(
+      `SELECT id, due_at, every_ms, type FROM timers
+       WHERE tenant = ? AND source = ? AND id > ? ORDER BY id LIMIT ?`,
+    ),
     timerQueues: sql(
       `SELECT tenant, source, type, count(*) AS total, min(due_at) AS next_due FROM timers
        GROUP BY tenant, source, type`,

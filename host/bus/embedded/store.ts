@@ -138,6 +138,8 @@ export class Store {
         return this.#timers.set(operation);
       case 'timer_clear':
         return this.#timers.clear(operation);
+      case 'timer_list':
+        return this.#timers.list(operation);
       case 'timer_queues':
         return this.#timers.queues();
       case 'timers_due':

@@ -1,7 +1,15 @@
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage } from '../bus.ts';
 import type { Owner } from '../owner.ts';
-import type { DueTimers, StoredTimer, Timer, TimerQueue, TimerStore, WaitingTimers } from '../timers.ts';
+import type {
+  DueTimers,
+  StoredTimer,
+  Timer,
+  TimerPage,
+  TimerQueue,
+  TimerStore,
+  WaitingTimers,
+} from '../timers.ts';
 import { request } from './request.ts';
 import type { StoreConnection } from './store-connection.ts';
 import { memoryBytes } from './tenant-queue.ts';
@@ -42,6 +50,11 @@ export class StoredTimers implements TimerStore {
 
   clear({ tenant, source }: Owner, id: string): Promise<boolean> {
     return request<'timer_clear'>(this.#store, { kind: 'timer_clear', owner: { tenant, source }, id }, 0);
+  }
+
+  list({ tenant, source }: Owner, after: string | null, limit: number): Promise<TimerPage> {
+    const owner = { tenant, source };
+    return request<'timer_list'>(this.#store, { kind: 'timer_list', owner, after, limit }, 0);
   }
 
   queues(): Promise<readonly WaitingTimers[]> {

@@ -1,4 +1,4 @@
-import type { WaitingTimers } from '../timers.ts';
+import type { ListedTimer, TimerPage, WaitingTimers } from '../timers.ts';
 import type { Statements } from './statements.ts';
 import type { OperationOf, Results } from './wire.ts';
 
@@ -27,6 +27,18 @@ export class TimerTable {
     if (clearTimer.run(tenant, source, id).changes === 0) return false;
     changeUsage.run(tenant, source, 0, 0, -1);
     return true;
+  }
+
+  /** In the order of the ids: the last of a page is where the next one begins. */
+  list({ owner: { tenant, source }, after, limit }: OperationOf<'timer_list'>): TimerPage {
+    const rows = this.#statements.timersOf.all(tenant, source, after ?? '', limit + 1);
+    const timers = rows.slice(0, limit).map((row) => ({
+      id: row.id as string,
+      dueAt: row.due_at as number,
+      everyMs: row.every_ms as number | null,
+      type: row.type as ListedTimer['type'],
+    }));
+    return { timers, next: rows.length > limit ? (timers.at(-1)?.id ?? null) : null };
   }
 
   queues(): readonly WaitingTimers[] {

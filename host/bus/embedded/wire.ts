@@ -15,7 +15,7 @@ import type {
 } from '../records.ts';
 import type { SchedulePosition, ScheduleStart, ScheduleTick } from '../schedules.ts';
 import type { DeleteOutcome, StateOutcome, StateQuota, StoredValue } from '../state.ts';
-import type { DueTimers, StoredTimer, Timer, TimerQueue, WaitingTimers } from '../timers.ts';
+import type { DueTimers, StoredTimer, Timer, TimerPage, TimerQueue, WaitingTimers } from '../timers.ts';
 
 /**
  * The wire between the main side and the store's thread: one message a batch, each way, one transaction a batch.
@@ -120,6 +120,12 @@ export type Operation =
       readonly maxTimers: number;
     }
   | { readonly kind: 'timer_clear'; readonly owner: Owner; readonly id: string }
+  | {
+      readonly kind: 'timer_list';
+      readonly owner: Owner;
+      readonly after: string | null;
+      readonly limit: number;
+    }
   | { readonly kind: 'timer_queues' }
   | {
       readonly kind: 'timers_due';
@@ -174,6 +180,7 @@ export interface Results {
   /** False where it would be one too many. */
   readonly timer_set: boolean;
   readonly timer_clear: boolean;
+  readonly timer_list: TimerPage;
   readonly timer_queues: readonly WaitingTimers[];
   readonly timers_due: DueTimers;
   /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */

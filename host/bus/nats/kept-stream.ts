@@ -49,8 +49,9 @@ export class KeptStream {
     return `${this.#of(owner)}.${PART.state}.${key === null ? '*' : token(key)}`;
   }
 
-  timer(owner: Owner, id: string): string {
-    return `${this.#of(owner)}.${PART.timer}.${token(id)}`;
+  /** @param id null for all timers of the owner */
+  timer(owner: Owner, id: string | null): string {
+    return `${this.#of(owner)}.${PART.timer}.${id === null ? '*' : token(id)}`;
   }
 
   /** Of the host itself, where a schedule stands for an owner. */

@@ -1,6 +1,16 @@
+import { GtpackError } from '../../errors.ts';
 import type { EventMessage } from '../bus.ts';
 import type { Owner } from '../owner.ts';
-import type { DueTimers, StoredTimer, Timer, TimerQueue, TimerStore, WaitingTimers } from '../timers.ts';
+import type {
+  DueTimers,
+  ListedTimer,
+  StoredTimer,
+  Timer,
+  TimerPage,
+  TimerQueue,
+  TimerStore,
+  WaitingTimers,
+} from '../timers.ts';
 import type { KeptStream } from './kept-stream.ts';
 import type { LedgerDecision } from './ledger.ts';
 import type { Usage } from './ledger-record.ts';
@@ -82,6 +92,20 @@ export class KeptTimers implements TimerStore {
     });
     if (outcome > 0) this.#gone(subject, outcome);
     return outcome > 0;
+  }
+
+  /** In the order in which they were set or moved last, read from the server one after the other. */
+  async list(owner: Owner, after: string | null, limit: number): Promise<TimerPage> {
+    const subject = this.#stream.timer(owner, null);
+    const timers: ListedTimer[] = [];
+    for (let from = placeOf(after); ; ) {
+      const message = await this.#stream.next(subject, from);
+      if (message === null) return { timers, next: null };
+      if (timers.length === limit) return { timers, next: String(message.sequence) };
+      const { id, dueAt, everyMs, type } = timerIn(message).timer;
+      timers.push({ id, dueAt, everyMs, type });
+      from = message.sequence + 1;
+    }
   }
 
   async queues(): Promise<readonly WaitingTimers[]> {
@@ -173,6 +197,13 @@ export class KeptTimers implements TimerStore {
 interface TimerText extends Timer {
   readonly tenant: Owner['tenant'];
   readonly source: string;
+}
+
+/** The place of the first timer that the page before left out. */
+function placeOf(after: string | null): number {
+  if (after === null) return 1;
+  if (/^[1-9]\d{0,14}$/.test(after)) return Number(after);
+  throw new GtpackError('timer_invalid', 'after: what a page of timers gave as next was expected.');
 }
 
 function textOf({ tenant, source }: Owner, timer: Timer): string {

@@ -7,7 +7,7 @@ import type {
   StoredValue,
   WriteCondition,
 } from '../../bus/state.ts';
-import type { TimerStore } from '../../bus/timers.ts';
+import type { ListedTimer, TimerPage, TimerStore } from '../../bus/timers.ts';
 
 /** Stores that live as long as one call, with the quotas of the real ones. */
 
@@ -70,17 +70,24 @@ function bytesOf(key: string, value: string): number {
 }
 
 /** Timers that are set and never come: nobody lives to see them. */
-export class MemoryTimers implements Pick<TimerStore, 'set' | 'clear'> {
-  readonly #ids = new Set<string>();
+export class MemoryTimers implements Pick<TimerStore, 'set' | 'clear' | 'list'> {
+  readonly #timers = new Map<string, ListedTimer>();
 
-  async set(_owner: unknown, { id }: { readonly id: string }, maxTimers: number): Promise<boolean> {
-    if (!this.#ids.has(id) && this.#ids.size >= maxTimers) return false;
-    this.#ids.add(id);
+  async set(_owner: unknown, timer: ListedTimer, maxTimers: number): Promise<boolean> {
+    if (!this.#timers.has(timer.id) && this.#timers.size >= maxTimers) return false;
+    this.#timers.set(timer.id, timer);
     return true;
   }
 
   async clear(_owner: unknown, id: string): Promise<boolean> {
-    return this.#ids.delete(id);
+    return this.#timers.delete(id);
+  }
+
+  async list(_owner: unknown, after: string | null, limit: number): Promise<TimerPage> {
+    const all = [...this.#timers.values()];
+    const start = after === null ? 0 : all.findIndex(({ id }) => id === after) + 1;
+    const timers = all.slice(start, start + limit);
+    return { timers, next: start + limit < all.length ? (timers.at(-1)?.id ?? null) : null };
   }
 }
 

@@ -24,5 +24,5 @@ export { secrets } from "./secrets";
 export { MailReceipt, sendgrid } from "./sendgrid";
 export { state } from "./state";
 export { asciiLower, decimal, isInteger, parseDecimal } from "./text";
-export { Timer, timers } from "./timers";
+export { Timer, TimerPage, timers } from "./timers";
 export { SmsMessage, SmsReceipt, twilio } from "./twilio";

@@ -1,6 +1,7 @@
-import { field, JsonWriter } from "./json";
+import { field, JsonWriter, textField } from "./json";
 import { EventDraft } from "./outcome";
 import { failed, flagIn, okIn, problemIn, Result, succeeded, wrongAnswer } from "./result";
+import { OPEN_BRACKET } from "./scan";
 import { isInteger, parseDecimal } from "./text";
 
 // @ts-ignore: decorator
@@ -10,6 +11,14 @@ declare function hostSet(timer: string): string;
 // @ts-ignore: decorator
 @external("gtpack:plugin/timers@0.1.0", "clear")
 declare function hostClear(id: string): string;
+
+// @ts-ignore: decorator
+@external("gtpack:plugin/timers@0.1.0", "list")
+declare function hostList(query: string): string;
+
+// @ts-ignore: decorator
+@lazy
+const LIST = "timers.list";
 
 // @ts-ignore: decorator
 @lazy
@@ -63,6 +72,12 @@ export class Timer {
   }
 }
 
+/** A page of the provider's own timers. */
+export class TimerPage {
+  /** @param json the timers as the JSON array `[{ id, due_at, every_ms, event_type }]` @param next where the next page begins, or null */
+  constructor(public json: string, public next: string | null) {}
+}
+
 /** Durable timers that emit an event when they are due. */
 export namespace timers {
   /** Sets a timer, in place of one with the same id. Gives when it is due first, in milliseconds since the Unix epoch. */
@@ -78,5 +93,24 @@ export namespace timers {
   /** Takes a timer away. Gives whether there was such a one. */
   export function clear(id: string): Result<bool> {
     return flagIn(hostClear(id), "timers.clear");
+  }
+
+  /** A page of the provider's own timers. `after`: `next` of the page before; null for the first. `limit`: 1 to 100. */
+  export function list(after: string | null = null, limit: i32 = 100): Result<TimerPage> {
+    const writer = new JsonWriter(64);
+    writer.raw('{"limit":');
+    writer.integer(limit);
+    if (after !== null) {
+      writer.raw(',"after":');
+      writer.text(after);
+    }
+    writer.raw("}");
+    const envelope = hostList(writer.toString());
+    const failure = problemIn(envelope, LIST);
+    if (failure !== null) return failed<TimerPage>(failure);
+    const page = okIn(envelope);
+    const listed = field(page, "timers");
+    if (listed === null || listed.charCodeAt(0) != OPEN_BRACKET) return failed<TimerPage>(wrongAnswer(LIST));
+    return succeeded<TimerPage>(new TimerPage(listed, textField(page, "next")));
   }
 }

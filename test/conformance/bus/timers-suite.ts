@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DurableBus, EventMessage } from '../../../host/bus/bus.ts';
 import type { Owner } from '../../../host/bus/owner.ts';
-import type { StoredTimer, Timer, TimerQueue } from '../../../host/bus/timers.ts';
+import type { ListedTimer, StoredTimer, Timer, TimerPage, TimerQueue } from '../../../host/bus/timers.ts';
 import { parseEventType } from '../../../host/event/names.ts';
 import { ACME, Collector, GLOBEX } from './collector.ts';
 
@@ -107,6 +107,31 @@ export function timersConformance(name: string, start: () => Promise<TimersHarne
       await timers.clear(orders, 't5');
       expect(await timers.set(orders, timer('new', 9), 1000)).toBe(true);
       expect(await timers.set(orders, timer('newer', 9), 1000)).toBe(false);
+    });
+
+    test('an owner’s timers are listed a page at a time, each once, and nobody else’s', async () => {
+      const { timers } = bus;
+      const ids = ['c', 'a', 'é "1"', 'b', 'd'];
+      for (const id of ids)
+        await timers.set(orders, timer(id, 10, { everyMs: id === 'b' ? 5000 : null }), 10);
+      await timers.set(mail, timer('m', 10), 10);
+      await timers.set(theirs, timer('t', 10), 10);
+      const found: ListedTimer[] = [];
+      const sizes: number[] = [];
+      for (let after: string | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
+        const page: TimerPage = await timers.list(orders, after, 2);
+        found.push(...page.timers);
+        sizes.push(page.timers.length);
+        after = page.next;
+      }
+      expect(sizes).toEqual([2, 2, 1]);
+      expect(found.map(({ id }) => id).sort()).toEqual([...ids].sort());
+      expect(found.find(({ id }) => id === 'b')).toEqual({ id: 'b', dueAt: 10, everyMs: 5000, type: DUE });
+      expect(await timers.list(orders, null, 5)).toMatchObject({ next: null });
+      await timers.clear(orders, 'a');
+      expect((await timers.list(orders, null, 10)).timers).toHaveLength(4);
+      const nobody = { ...orders, source: 'nobody' };
+      expect(await timers.list(nobody, null, 10)).toEqual({ timers: [], next: null });
     });
 
     test('firing publishes the event and takes the timer away', async () => {

@@ -12,6 +12,7 @@ import {
   secrets,
   state,
   type Timer,
+  type TimerQuery,
   type TypedDraft,
   timers,
 } from 'gtpack/sdk';
@@ -35,6 +36,7 @@ export const { invoke } = defineProvider({
     bus_publish: (input) => bus.publish(input as unknown as TypedDraft[]),
     timers_set: (input) => timers.set(input as unknown as Timer),
     timers_clear: (input) => timers.clear(input as string),
+    timers_list: (input) => timers.list(input as TimerQuery) as unknown as Json,
     state_get: (input) => state.get(input as string),
     state_get_text(input) {
       const value = state.get(input as string);

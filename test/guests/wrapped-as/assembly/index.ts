@@ -33,6 +33,15 @@ export function invoke(operation: string, input: string): string {
     const failure = result.problem;
     return failure === null ? ok(result.value ? "true" : "false") : failure.envelope();
   }
+  if (operation == "timers_list") {
+    const after = textField(input, "after");
+    const limit = field(input, "limit");
+    const result = timers.list(after, limit === null ? 100 : <i32>parseDecimal(limit));
+    const failure = result.problem;
+    if (failure !== null) return failure.envelope();
+    const next = result.value.next;
+    return ok('{"timers":' + result.value.json + ',"next":' + (next === null ? "null" : quote(next)) + "}");
+  }
   if (operation == "state_get") {
     const result = state.get(unquote(input));
     const failure = result.problem;
