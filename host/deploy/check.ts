@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import type { CheckBundle } from '../running-host.ts';
 import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
 import { type Deployment, deploy } from './deployment.ts';
+import { ungrantedOptions } from './provider-code.ts';
 
 /** Deploys a bundle and opens each tenant's cell once, one after another: scripts are compiled nowhere else. */
 export const checkBundle: CheckBundle = async (bundle) => {
@@ -12,7 +13,7 @@ export const checkBundle: CheckBundle = async (bundle) => {
     deployment = await deploy(bundle, 'compare');
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
-    return { problems: error.problems, packs: 0, flows: 0, isolated: [], warnings: [] };
+    return { problems: error.problems, packs: 0, flows: 0, isolated: [], warnings: [], notes: [] };
   }
   const { tenants } = deployment;
   return {
@@ -20,6 +21,7 @@ export const checkBundle: CheckBundle = async (bundle) => {
     packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
     isolated: tenants.filter(({ code }) => code.isolation === 'process').map(({ id }) => id),
+    notes: tenants.flatMap(({ providers }) => providers.flatMap(ungrantedOptions)),
     warnings: [...bundle.warnings, ...deployment.leftOut, ...secretReaders(bundle)],
   };
 };

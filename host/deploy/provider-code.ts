@@ -44,7 +44,7 @@ export function chooseProvider(binding: ProviderBinding, pack: Pack, bundleFile:
 
 /**
  * Links a provider: every function that its WebAssembly imports has to be free, or requested by its pack and granted by the
- * bundle.
+ * bundle, unless the pack says that it is of use without.
  * @throws GtpackError `guest_import_refused`, `guest_export_missing`, with every missing request and grant;
  *   `bundle_invalid` for signatures of a provider that takes no requests
  */
@@ -68,6 +68,8 @@ export async function codeOf(
   }
   for (const name of actual.imports) {
     if (whenUngranted === 'deny' || FREE_IMPORTS.includes(name) || isGranted(binding.grants, name)) continue;
+    // Linked all the same: the broker denies each call, and says which grant would allow it.
+    if (isOptional(provider, name)) continue;
     problems.push(ungranted(binding, name, provider.requests, bundleFile));
   }
   const [first, ...rest] = problems;
@@ -96,6 +98,22 @@ export interface LinkTools {
   readonly tenant: string;
   /** `deny` links what no grant allows, for the broker to deny: to see what a provider would ask for. Default: `refuse`. */
   readonly ungranted?: 'refuse' | 'deny';
+}
+
+function isOptional({ requests }: PackProvider, name: PluginImport): boolean {
+  return requests.some(({ capability, optional }) => capability === name && optional === true);
+}
+
+/** One sentence for each capability that a provider runs without, since its pack says that it can. */
+export function ungrantedOptions({ binding, provider, spec }: ProviderCode): string[] {
+  return provider.requests
+    .filter(({ capability, optional }) => optional === true && spec.imports.includes(capability))
+    .filter(({ capability }) => !isGranted(binding.grants, capability))
+    .map(({ capability, reason }) => {
+      const example = grantExample(capability);
+      const cure = example === undefined ? '' : ` To grant it: grants: { ${example} }`;
+      return `The provider ${binding.id} runs without the capability "${capability}" (${quoted(reason)}), which is optional: what needs it is denied.${cure}`;
+    });
 }
 
 function ungranted(

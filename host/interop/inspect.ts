@@ -114,7 +114,9 @@ function requestReports(
   providers: readonly { readonly id: string; readonly requests: readonly CapabilityRequest[] }[],
 ): RequestReport[] {
   return providers.flatMap(({ id, requests }) =>
-    requests.map(({ capability, reason }) => ({ provider: id, capability, reason })),
+    requests.map(({ capability, reason, optional = false }) => ({
+      ...{ provider: id, capability, reason, optional },
+    })),
   );
 }
 

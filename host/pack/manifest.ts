@@ -12,9 +12,9 @@ import {
   packVersion,
   plainText,
   pluginExport,
-  pluginImport,
   providerId,
   providerKind,
+  requestShape,
   schemaPath,
   unique,
 } from './pack-words.ts';
@@ -46,7 +46,7 @@ const providerSchema = z.strictObject({
     .max(MAX_LISTED)
     .superRefine(unique(({ name }) => name, 'The operation')),
   requests: z
-    .array(z.strictObject({ capability: pluginImport, reason: plainText }))
+    .array(z.strictObject(requestShape))
     .max(MAX_LISTED)
     .superRefine(unique(({ capability }) => capability, 'The request for')),
 });
@@ -279,6 +279,10 @@ function providerJson(provider: ManifestProvider): Json {
       ...(input_schema === undefined ? {} : { input_schema }),
       ...(output_schema === undefined ? {} : { output_schema }),
     })),
-    requests: provider.requests.map(({ capability, reason }) => ({ capability, reason })),
+    requests: provider.requests.map(({ capability, reason, optional }) => ({
+      capability,
+      reason,
+      ...(optional === true ? { optional } : {}),
+    })),
   };
 }

@@ -62,6 +62,9 @@ export const providerKind = z.enum(PROVIDER_KINDS);
 export const pluginExport = z.enum(PLUGIN_EXPORTS);
 export const pluginImport = z.enum(PLUGIN_IMPORTS);
 
+/** What a provider asks for. */
+export const requestShape = { capability: pluginImport, reason: plainText, optional: z.boolean().optional() };
+
 /** Refuses a list in which two items have the same key. */
 export function unique<T>(
   key: (item: T) => string,

@@ -12,9 +12,9 @@ import {
   packVersion,
   plainText,
   pluginExport,
-  pluginImport,
   providerId,
   providerKind,
+  requestShape,
   schemaPath,
   unique,
 } from './pack-words.ts';
@@ -77,7 +77,7 @@ const providerFileSchema = closedObject({
     .superRefine(unique(({ name }) => name, 'The operation'))
     .default([]),
   requests: z
-    .array(closedObject({ capability: pluginImport, reason: plainText }))
+    .array(closedObject(requestShape))
     .superRefine(unique(({ capability }) => capability, 'The request for'))
     .default([]),
 });

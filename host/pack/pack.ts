@@ -63,6 +63,8 @@ export interface PackOperation {
 export interface CapabilityRequest {
   readonly capability: PluginImport;
   readonly reason: string;
+  /** The provider is of use without it: where it is not granted, its calls are denied, and it starts all the same. */
+  readonly optional?: boolean | undefined;
 }
 
 export interface PackFlow {

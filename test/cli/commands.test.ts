@@ -337,13 +337,14 @@ describe('check', () => {
         flows: 2,
         isolated: [],
         warnings: ['It is odd\u001b[2J.'],
+        notes: ['It runs without timers.'],
       }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
     expect([plain.status, plain.out, plain.err]).toEqual([
       0,
       '. is sound: 1 pack, 2 flows.\n',
-      'It is odd\\u{1b}[2J.\n',
+      'It is odd\\u{1b}[2J.\nIt runs without timers.\n',
     ]);
     const json = await runToEnd(['check', '--json'], { cwd: dir, rooms });
     expect(JSON.parse(json.out)).toEqual({
@@ -354,6 +355,7 @@ describe('check', () => {
       flows: 2,
       problems: [],
       warnings: ['It is odd\u001b[2J.'],
+      notes: ['It runs without timers.'],
     });
   });
 
@@ -366,6 +368,7 @@ describe('check', () => {
         flows: 2,
         isolated: [],
         warnings: [],
+        notes: [],
       }),
     };
     const plain = await runToEnd(['check', dir], { cwd: dir, rooms });
@@ -622,7 +625,10 @@ describe('pack inspect', () => {
     flows: [{ id: 'f', nodes: 2 }],
     schemas: [],
     remarks: ['The flow main is left out: It holds no nodes.'],
-    requests: [{ provider: 'c', capability: 'http', reason: 'to\u001b call' }],
+    requests: [
+      { provider: 'c', capability: 'http', reason: 'to\u001b call' },
+      { provider: 'c', capability: 'timers', reason: 'to wait', optional: true },
+    ],
     sbom: { present: true, ok: true, problems: [] },
     signature: { present: false, ok: false, fingerprint: null, problems: [] },
     problems: [],
@@ -641,6 +647,7 @@ describe('pack inspect', () => {
         '  imports  nothing',
         'flow       f: 2 nodes',
         'requests   http for c: to\\u{1b} call',
+        'requests   timers for c (optional): to wait',
         'sbom       matches every file',
         'signature  none',
         'remark     The flow main is left out: It holds no nodes.',

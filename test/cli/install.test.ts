@@ -31,10 +31,13 @@ const lockText = () => readFile(join(bundleDir, 'gtpack.lock'), 'utf8');
 /** The sample in another version, asking for other things. */
 async function sampleOf(
   version: string,
-  imports: readonly ['http' | 'state' | 'bus' | 'sendgrid' | 'twilio', string][],
+  imports: readonly ['http' | 'state' | 'bus' | 'sendgrid' | 'twilio' | 'timers', string, 'optional'?][],
 ): Promise<Uint8Array> {
   const files = sampleFiles();
-  const requests = imports.map(([capability]) => ({ capability, reason: `uses ${capability}` }));
+  const requests = imports.map(([capability, , optional]) => ({
+    ...{ capability, reason: `uses ${capability}` },
+    ...(optional === undefined ? {} : { optional: true }),
+  }));
   const provider = { ...sampleProvider, requests };
   files.set(
     'manifest.cbor',
@@ -78,6 +81,18 @@ describe('a first pack', () => {
     );
     expect(err).not.toContain('.tmp');
     expect(await readdir(bundleDir)).toEqual(['.gtpack']);
+  });
+
+  test('that asks for something optional is installed without it, and says what it does without', async () => {
+    await writeFile(join(dir, 'shop.gtpack'), await sampleOf('1.2.3', [['timers', 'set', 'optional']]));
+    const { status, out, err } = await install(['--yes']);
+    expect([status, out]).toEqual([0, expect.stringContaining('granted nothing.')]);
+    expect(err).toContain('asks for timers (new, optional, not granted): uses timers');
+    expect(err).toContain('Not granted, and not needed to start: timers. To grant: --grant timers=TYPE');
+    const again = await install(['--grant', 'timers=reminder.due', '--yes', '--json']);
+    expect(JSON.parse(again.out)).toMatchObject({
+      providers: [{ grants: ['timers'], requests: [{ capability: 'timers', optional: true }] }],
+    });
   });
 
   test('reports as one document', async () => {

@@ -91,8 +91,8 @@ export class Guest {
     this.#guest = exports;
   }
 
-  static async of(folder: string, config?: string): Promise<Guest> {
-    return new Guest(new Uint8Array(await buildAssemblyScript(folder)), config);
+  static async of(folder: string, config?: string, host?: HostFunctions): Promise<Guest> {
+    return new Guest(new Uint8Array(await buildAssemblyScript(folder)), config, host);
   }
 
   call(name: PluginExport, ...texts: readonly string[]): string {

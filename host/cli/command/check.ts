@@ -13,12 +13,12 @@ export interface CheckOptions {
 /** Reports every problem of a bundle, its packs and its flows. */
 export async function check(world: CliWorld, rooms: Rooms, options: CheckOptions): Promise<number> {
   const path = await chooseBundle(world, options.bundle);
-  const { problems, packs, flows, isolated, warnings } = await checkAll(world, rooms, path);
+  const { problems, packs, flows, isolated, warnings, notes } = await checkAll(world, rooms, path);
   const ok = problems.length === 0;
   if (options.json) {
-    await printJson(world, { ok, bundle: path, packs, flows, isolated, problems, warnings });
+    await printJson(world, { ok, bundle: path, packs, flows, isolated, problems, warnings, notes });
   } else if (ok) {
-    await note(world, ...warnings.map(plain));
+    await note(world, ...[...warnings, ...notes].map(plain));
     await print(
       world,
       `${plain(shownPath(world, path))} is sound: ${counted(packs, 'pack')}, ${counted(flows, 'flow')}.`,
@@ -37,7 +37,7 @@ async function checkAll(world: CliWorld, rooms: Rooms, path: string): Promise<Bu
   } catch (error) {
     if (!(error instanceof GtpackError)) throw error;
     const problems: readonly Problem[] = error.problems;
-    return { problems, packs: 0, flows: 0, isolated: [], warnings: [] };
+    return { problems, packs: 0, flows: 0, isolated: [], warnings: [], notes: [] };
   }
 }
 

@@ -54,7 +54,7 @@ export async function installPack(
     .flatMap(openRequests)
     .filter(({ capability }) => given.every((grant) => grant.capability !== capability));
   if (options.yes) {
-    if (missing.length > 0) await note(world, plain(missingLine(missing)));
+    await note(world, ...missingLines(missing).map(plain));
     await note(world, ...reachLines(given).map(plain));
   }
   const decision = options.yes
@@ -130,10 +130,20 @@ async function decide(
   return { grants: decided, trustSigner, agreed: await questions.confirm('Install it?') };
 }
 
-function missingLine(missing: readonly RequestPlan[]): string {
+function missingLines(missing: readonly RequestPlan[]): string[] {
+  const optional = missing.filter((request) => request.optional === true);
+  const needed = missing.filter((request) => request.optional !== true);
+  return [
+    ...missingLine('Not granted', needed),
+    ...missingLine('Not granted, and not needed to start', optional),
+  ];
+}
+
+function missingLine(what: string, missing: readonly RequestPlan[]): string[] {
+  if (missing.length === 0) return [];
   const names = [...new Set(missing.map(({ capability }) => capability))];
   const options = names.map((name) => `--grant ${name}${MEANT[name] ?? ''}`).join(' ');
-  return `Not granted: ${names.join(', ')}. To grant: ${options}`;
+  return [`${what}: ${names.join(', ')}. To grant: ${options}`];
 }
 
 /** What stands behind a capability in a short grant. */
@@ -199,8 +209,8 @@ function providerLines(
     }
     lines.push(...previous.dropped.map((name) => `  asks no more for ${name}`));
   }
-  for (const { capability, reason, isNew, isGranted, reach } of requests) {
-    const state = [isNew ? 'new' : '', isGranted ? 'granted' : 'not granted']
+  for (const { capability, reason, optional, isNew, isGranted, reach } of requests) {
+    const state = [isNew ? 'new' : '', optional ? 'optional' : '', isGranted ? 'granted' : 'not granted']
       .filter((word) => word !== '')
       .join(', ');
     lines.push(`  asks for ${capability} (${state}): ${reason}`);
@@ -248,7 +258,9 @@ function installedJson(
         trust,
         grants,
         requests:
-          plan?.requests.map(({ capability, reason, isNew }) => ({ capability, reason, new: isNew })) ?? [],
+          plan?.requests.map(({ capability, reason, optional = false, isNew }) => ({
+            ...{ capability, reason, optional, new: isNew },
+          })) ?? [],
         previous:
           plan?.previous == null
             ? null

@@ -30,7 +30,8 @@ function reportLines(file: string, report: PackReport): string[] {
     ]),
     ...flows.map(({ id, nodes }) => `flow       ${id}${nodes === null ? '' : `: ${nodes} nodes`}`),
     ...requests.map(
-      ({ provider, capability, reason }) => `requests   ${capability} for ${provider}: ${reason}`,
+      ({ provider, capability, reason, optional }) =>
+        `requests   ${capability} for ${provider}${optional ? ' (optional)' : ''}: ${reason}`,
     ),
     ...schemas.map(({ provider, of, path }) => `schema     ${path} for ${provider}: ${of}`),
     `sbom       ${sbom.present ? (sbom.ok ? 'matches every file' : 'does not match') : 'missing'}`,

@@ -18,9 +18,10 @@ export async function examineBundle(path: string, environment: Environment): Pro
     findings.refused(error);
     return findings.report('bundle', path);
   }
-  const { problems, warnings } = await checkBundle(bundle);
+  const { problems, warnings, notes } = await checkBundle(bundle);
   findings.problems(problems);
   findings.addAll([...bundle.warnings, ...warnings].map(warning));
+  findings.addAll(notes.map((message) => ({ severity: 'info' as const, code: 'grant_optional', message })));
   findings.addAll(trustOf(bundle));
   findings.addAll(vendorPlaces(bundle));
   for (const file of packsOf(bundle)) {

@@ -24,6 +24,7 @@ export async function examineProvider(
   try {
     wasm = readWasmInterface(provider.wasm, `${pack.file} (${provider.component})`);
     compare(provider, wasm, findings);
+    optional(provider, findings);
     await examineMemory(provider, wasm, pack, transpiler, findings);
     const { cell, problems } = await openCell(pack, provider, transpiler, findings);
     try {
@@ -68,6 +69,17 @@ function compare(provider: PackProvider, wasm: WasmInterface, findings: Findings
       code: 'request_unused',
       message: `${who} requests "${name}" and never imports it.`,
       cure: 'There is no need to grant it.',
+    });
+  }
+}
+
+function optional({ id, requests }: PackProvider, findings: Findings): void {
+  for (const { capability, reason, optional: isOptional } of requests) {
+    if (isOptional !== true) continue;
+    findings.add({
+      severity: 'info',
+      code: 'request_optional',
+      message: `The provider ${quoted(id)} starts without the capability "${capability}" (${quoted(reason)}); what needs it is denied then.`,
     });
   }
 }

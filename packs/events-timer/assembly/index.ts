@@ -1,5 +1,6 @@
 /** Turns an instant of a schedule into the event `timer.<name>`, or of the type that the schedule's config names. */
 import { configJson, EventDraft, field, outcome, problem, textField } from "gtpack";
+import { cancel, list, schedule } from "./one-shot";
 
 /** Ticks of the provider's own schedules have this before the provider's id; those of flows do not. */
 const OWN = "provider:";
@@ -13,6 +14,14 @@ export function tick(text: string): string {
   if (schedule !== null && schedule.startsWith(OWN)) event.eventType = configuredType(name);
   if (event.eventType === null) event.eventType = "timer." + tokenOf(name);
   return outcome([event]);
+}
+
+/** What flows ask for: timers of their own, which fire once. */
+export function invoke(operation: string, input: string): string {
+  if (operation == "schedule") return schedule(input);
+  if (operation == "cancel") return cancel(input);
+  if (operation == "list") return list(input);
+  return problem("operation_unknown", "The operations are schedule, cancel and list.");
 }
 
 /** `schedules.<name>.event_type` of the config; null where it names none. */
