@@ -69,7 +69,10 @@ describe('bus check', () => {
       file,
       schema: MIGRATIONS.length,
       known_schema: MIGRATIONS.length,
-      counts: { events: 3, pending: 2, dead_letters: 1, runs: 0, journal: 2, state: 1, timers: 0 },
+      counts: expect.objectContaining({
+        ...{ events: 3, pending: 2, dead_letters: 1, runs: 0 },
+        ...{ journal: 2, state: 1, timers: 0, schedules: 0 },
+      }),
       problems: [],
     });
     expect(readFileSync(file).equals(before)).toBe(true);
