@@ -9,6 +9,7 @@ import { outbound } from './rows/outbound.ts';
 import { packs } from './rows/packs.ts';
 import { result } from './rows/result.ts';
 import { scale } from './rows/scale.ts';
+import { schedules } from './rows/schedules.ts';
 import { signatures } from './rows/signatures.ts';
 
 /** In the order in which they run. */
@@ -24,4 +25,5 @@ export const ROWS: readonly Row[] = [
   evaluations,
   packs,
   signatures,
+  schedules,
 ];
