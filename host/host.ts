@@ -189,6 +189,7 @@ async function assemble(
     onSettleError: (tenant, error) =>
       log.error({ tenant }, `A settlement was not stored: ${errorMessage(error)}`),
     onPutOff: (tenant) => metrics.putOff(tenant),
+    onParked: (tenant) => quotas.settled(tenant),
     onEventDone: (tenant, eventId, reason) => {
       quotas.settled(tenant);
       if (reason !== null) {
@@ -203,7 +204,8 @@ async function assemble(
   });
   for (const { id, flows, limits, ordered } of tenants) {
     const maxInFlight = Math.min(limits.maxInFlight, limits.maxQueuedCalls);
-    await dispatcher.open(id, flows, { maxInFlight, ordered });
+    const { maxParkedRuns } = limits;
+    await dispatcher.open(id, flows, { maxInFlight, ordered, maxParkedRuns });
   }
 
   const ticking = new Ticking({

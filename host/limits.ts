@@ -33,6 +33,8 @@ export interface Limits {
   readonly maxEventsPerSecond: number;
   /** Events of one tenant on the bus that are not settled; past it its requests are refused. */
   readonly maxBacklog: number;
+  /** Runs of one tenant that are parked; past it runs wait with their events, which stay in the backlog. */
+  readonly maxParkedRuns: number;
   readonly maxFlowSteps: number;
   readonly maxLogLineBytes: number;
   readonly maxLogLinesPerCall: number;
@@ -76,6 +78,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxInFlight: 256,
   maxEventsPerSecond: 10_000,
   maxBacklog: 100_000,
+  maxParkedRuns: 10_000,
   maxFlowSteps: 1000,
   maxLogLineBytes: 8192,
   maxLogLinesPerCall: 100,

@@ -20,6 +20,7 @@ const TENANT_LIMITS = {
   max_in_flight: 'maxInFlight',
   max_events_per_second: 'maxEventsPerSecond',
   max_backlog: 'maxBacklog',
+  max_parked_runs: 'maxParkedRuns',
   max_log_line: 'maxLogLineBytes',
   max_log_lines_per_call: 'maxLogLinesPerCall',
 } as const satisfies Record<string, keyof Limits>;
@@ -45,6 +46,7 @@ export const limitsShape = {
   max_in_flight: count(1, 10_000).optional(),
   max_events_per_second: count(1, 1_000_000).optional(),
   max_backlog: count(1, 100_000_000).optional(),
+  max_parked_runs: count(0, 1_000_000).optional(),
   max_log_line: size(64, MiB).optional(),
   max_log_lines_per_call: count(0, 10_000).optional(),
 } satisfies Record<LimitName, z.ZodType<number | undefined>>;

@@ -1,5 +1,6 @@
 import type { GtpackError } from '../errors.ts';
 import type { EventType, TenantId } from '../event/names.ts';
+import type { Parking } from './parked.ts';
 import type { DeadLetters, FinishedRuns } from './records.ts';
 import type { ScheduleStore } from './schedules.ts';
 import type { StateStore } from './state.ts';
@@ -118,8 +119,13 @@ export interface Delivery extends EventMessage {
 }
 
 export type Settlement =
-  /** Every matching run is finished. Results, runs and the acknowledgement become durable together. */
-  | { readonly kind: 'ack'; readonly delivery: Delivery; readonly runs: readonly RunRecord[] }
+  /** Every matching run is finished or parked. Results, runs, parking and the acknowledgement become durable together. */
+  | {
+      readonly kind: 'ack';
+      readonly delivery: Delivery;
+      readonly runs: readonly RunRecord[];
+      readonly parking?: Parking;
+    }
   /** Deliver again, not before `delayMs`. */
   | { readonly kind: 'nak'; readonly delivery: Delivery; readonly delayMs: number }
   /** Give up: the event goes to the dead letters with its reason (B5). */
@@ -144,6 +150,8 @@ export interface RunRecord {
   readonly resultJson: string;
   /** Outcomes of the run's nodes and effects, in order, as JSON text. */
   readonly journalJson: string;
+  /** Of a run that was parked: the event that it is of, where the delivery is of one that resumed it. */
+  readonly event?: { readonly id: string; readonly type: EventType };
 }
 
 /** An outcome inside a run that is not finished yet. */

@@ -7,6 +7,7 @@ import type {
   RunRecord,
   Settlement,
 } from '../bus/bus.ts';
+import type { ParkedRun } from '../bus/parked.ts';
 import { GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, RunOrder } from '../sandbox/protocol.ts';
@@ -15,6 +16,7 @@ import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
 import { failed, resultsOf, runErrorOf } from './job-result.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
+import { parkedRun, type ResumedRun, resumedRun } from './parked-run.ts';
 import { decide, isFinished, type RunResult, runRecord } from './settle.ts';
 
 /** Where runs go; the sandbox. */
@@ -37,10 +39,18 @@ export interface DispatcherOptions {
    * @param reason why it is in the dead letters; null if it is not
    */
   readonly onEventDone?: (tenant: TenantId, eventId: string, reason: string | null) => void;
+  /** Runs of an event that is settled go on later, and may still answer its webhook. */
+  readonly onParked?: (tenant: TenantId) => void;
   /** An event is to be delivered again. */
   readonly onPutOff?: (tenant: TenantId) => void;
   /** Until a settlement that could not be stored is tried again, in ms. Default: 1000. */
   readonly settleAgainMs?: number;
+}
+
+/** How a tenant's events are taken. */
+export interface TenantConsume extends Pick<ConsumeOptions, 'maxInFlight' | 'ordered'> {
+  /** Past it, and in strict order, runs wait with their events. Default: 0. */
+  readonly maxParkedRuns?: number;
 }
 
 /** A bus that has no space, or whose server is away, is asked again after this. */
@@ -48,6 +58,7 @@ const SETTLE_AGAIN_MS = 1000;
 
 interface Pending {
   readonly delivery: Delivery;
+  readonly resumed: ResumedRun | undefined;
   readonly matches: readonly { readonly match: Match; readonly runId: string }[];
 }
 
@@ -63,13 +74,14 @@ export class Dispatcher {
   }
 
   /** Begins to consume a tenant's events, so many of them at a time, or in strict order. */
-  async open(
-    tenant: TenantId,
-    flows: readonly Flow[],
-    consume: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>,
-  ): Promise<void> {
+  async open(tenant: TenantId, flows: readonly Flow[], consume: TenantConsume): Promise<void> {
     if (this.#tenants.has(tenant)) throw new Error(`The tenant ${tenant} is open already.`);
-    const dispatch = new TenantDispatch(tenant, flows, this.#options, this.#alerts);
+    const { maxParkedRuns = 0, ordered = false } = consume;
+    const dispatch = new TenantDispatch(
+      { tenant, flows, maxParkedRuns: ordered ? 0 : maxParkedRuns },
+      this.#options,
+      this.#alerts,
+    );
     this.#tenants.set(tenant, dispatch);
     try {
       await dispatch.start(consume);
@@ -113,7 +125,14 @@ class Deadline {
   }
 }
 
+interface TenantParts {
+  readonly tenant: TenantId;
+  readonly flows: readonly Flow[];
+  readonly maxParkedRuns: number;
+}
+
 class TenantDispatch {
+  readonly #maxParkedRuns: number;
   readonly #tenant: TenantId;
   readonly #options: DispatcherOptions;
   readonly #alerts: DeadLetterAlerts;
@@ -126,12 +145,12 @@ class TenantDispatch {
   readonly #left = Promise.withResolvers<void>();
 
   constructor(
-    tenant: TenantId,
-    flows: readonly Flow[],
+    { tenant, flows, maxParkedRuns }: TenantParts,
     options: DispatcherOptions,
     alerts: DeadLetterAlerts,
   ) {
     this.#tenant = tenant;
+    this.#maxParkedRuns = maxParkedRuns;
     this.#alerts = alerts;
     this.#options = options;
     this.#matcher = new FlowMatcher(flows);
@@ -162,24 +181,36 @@ class TenantDispatch {
   #take(deliveries: readonly Delivery[]): void {
     const work: Pending[] = [];
     for (const delivery of deliveries) {
-      const matches = this.#matcher
-        .match(delivery)
-        .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
-      if (matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery)));
-      else work.push({ delivery, matches });
+      const resumed = resumedRun(delivery);
+      const matches = this.#matchesOf(delivery, resumed);
+      if (matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery, resumed)));
+      else work.push({ delivery, matches, resumed });
     }
-    const again = work.filter(({ delivery }) => delivery.redelivered || delivery.attempt > 1);
+    const again = work.filter(
+      ({ delivery, resumed }) => delivery.redelivered || delivery.attempt > 1 || resumed !== undefined,
+    );
     const journals = again.length === 0 ? undefined : this.#journals(again);
     for (const pending of work) {
       this.#track(this.#process(pending, again.includes(pending) ? journals : undefined));
     }
   }
 
-  /** No flow waits for the event; one that is called by its name may have been removed since. */
-  #unmatched(delivery: Delivery): Settlement {
-    const called = calledFlow(delivery.schedule);
+  #matchesOf(delivery: Delivery, resumed: ResumedRun | undefined): Pending['matches'] {
+    if (resumed !== undefined) {
+      const match = this.#matcher.find(resumed.flow, resumed.trigger);
+      return match === undefined ? [] : [{ match, runId: resumed.runId }];
+    }
+    return this.#matcher
+      .match(delivery)
+      .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
+  }
+
+  /** No flow waits for the event; one that is called by its name, or whose run was parked, may have been removed since. */
+  #unmatched(delivery: Delivery, resumed: ResumedRun | undefined): Settlement {
+    const called = resumed?.flow ?? calledFlow(delivery.schedule);
     if (called === undefined) return { kind: 'ack', delivery, runs: [] };
-    const reason = `Flow ${called}: flow_unknown: The flow cannot be called by its name any more.`;
+    const gone = resumed === undefined ? 'be called by its name' : 'go on with its parked run';
+    const reason = `Flow ${called}: flow_unknown: The flow cannot ${gone} any more.`;
     const alert = this.#alerts.of(delivery, reason, called);
     return { kind: 'dead', delivery, reason, runs: [], ...(alert === undefined ? {} : { alert }) };
   }
@@ -199,15 +230,19 @@ class TenantDispatch {
   }
 
   async #process(pending: Pending, journals: Promise<Journals> | undefined): Promise<void> {
-    const { delivery } = pending;
+    const { delivery, resumed } = pending;
     const results = await this.#run(pending, journals);
+    const event = resumed && { id: resumed.event.id, type: resumed.event.type };
     const runs = results.flatMap((result, at) =>
-      isFinished(result) ? [runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? '')] : [],
+      isFinished(result)
+        ? [runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? '', event)]
+        : [],
     );
-    await this.#settle(this.#settlement(delivery, results, runs));
+    await this.#settle(this.#settlement(pending, results, runs), resumed?.event.id);
   }
 
-  #settlement(delivery: Delivery, results: readonly RunResult[], runs: readonly RunRecord[]): Settlement {
+  #settlement(pending: Pending, results: readonly RunResult[], runs: readonly RunRecord[]): Settlement {
+    const { delivery } = pending;
     const { sequence, attempt } = delivery;
     const spared = this.#spared.get(sequence) ?? 0;
     const decision = decide(attempt, spared, results, this.#options.random);
@@ -218,6 +253,12 @@ class TenantDispatch {
         return { kind: 'nak', delivery, delayMs: 0 };
       case 'ack':
         return { kind: 'ack', delivery, runs };
+      case 'park': {
+        const { delayMs } = decision;
+        const parked = this.#parked(pending, results);
+        if (parked === null) return { kind: 'nak', delivery, delayMs };
+        return { kind: 'ack', delivery, runs, parking: { runs: parked, max: this.#maxParkedRuns, delayMs } };
+      }
       case 'nak':
         if (decision.spared) this.#spared.set(sequence, spared + 1);
         return { kind: 'nak', delivery, delayMs: decision.delayMs };
@@ -230,24 +271,45 @@ class TenantDispatch {
     }
   }
 
-  async #run({ delivery, matches }: Pending, journals: Promise<Journals> | undefined): Promise<RunResult[]> {
+  /** @returns null where one cannot be parked, and all of them wait with their event */
+  #parked({ delivery, matches, resumed }: Pending, results: readonly RunResult[]): ParkedRun[] | null {
+    if (this.#maxParkedRuns === 0) return null;
+    const parked: ParkedRun[] = [];
+    for (const [at, result] of results.entries()) {
+      const match = matches[at]?.match;
+      if (result.status !== 'waiting' || match === undefined) continue;
+      const run = parkedRun(delivery, match, result, resumed?.event ?? delivery);
+      if (run === null) return null;
+      parked.push(run);
+    }
+    return parked;
+  }
+
+  async #run(
+    { delivery, matches, resumed }: Pending,
+    journals: Promise<Journals> | undefined,
+  ): Promise<RunResult[]> {
+    const { json } = resumed?.event ?? delivery;
     let orders: readonly RunOrder[] = matches.map((match) => orderOf(match, delivery.sequence, undefined));
     try {
       const known = await journals;
       if (known !== undefined)
-        orders = matches.map((match) => orderOf(match, delivery.sequence, known.get(match.runId)));
-      const job: Job = { kind: 'run', event: delivery.json, attempt: delivery.attempt, runs: orders };
-      return resultsOf(await this.#options.cells.submit(this.#tenant, job), orders);
+        orders = matches.map((match) =>
+          orderOf(match, delivery.sequence, entriesOf(resumed, known.get(match.runId))),
+        );
+      const job: Job = { kind: 'run', event: json, attempt: delivery.attempt, runs: orders };
+      const results = resultsOf(await this.#options.cells.submit(this.#tenant, job), orders);
+      return resumed === undefined ? results : results.map((result) => sinceResumed(result, resumed));
     } catch (error) {
       return orders.map((order) => failed(order, runErrorOf(error)));
     }
   }
 
   /** What the bus cannot store at present it may store later: until then the event holds its place. */
-  async #settle(settled: Settlement): Promise<void> {
+  async #settle(settled: Settlement, eventId = settled.delivery.id): Promise<void> {
     for (let tries = 1; ; tries += 1) {
       try {
-        await this.#settleOnce(settled);
+        await this.#settleOnce(settled, eventId);
         return;
       } catch (error) {
         if (tries === 1) this.#options.onSettleError(this.#tenant, error);
@@ -260,7 +322,7 @@ class TenantDispatch {
     }
   }
 
-  async #settleOnce(settled: Settlement): Promise<void> {
+  async #settleOnce(settled: Settlement, eventId: string): Promise<void> {
     const consumer = await this.#consumer.promise;
     if (this.#abandoned) return;
     await consumer.settle(settled);
@@ -268,9 +330,29 @@ class TenantDispatch {
       this.#options.onPutOff?.(this.#tenant);
       return;
     }
+    if (settled.kind === 'ack' && settled.parking !== undefined) {
+      this.#options.onParked?.(this.#tenant);
+      return;
+    }
     const reason = settled.kind === 'dead' ? settled.reason : null;
-    this.#options.onEventDone?.(this.#tenant, settled.delivery.id, reason);
+    this.#options.onEventDone?.(this.#tenant, eventId, reason);
   }
+}
+
+/** What was recorded since a run was resumed stands over what it was resumed with. */
+function entriesOf(
+  resumed: ResumedRun | undefined,
+  known: readonly JournalEntry[] | undefined,
+): readonly JournalEntry[] | undefined {
+  if (resumed === undefined) return known;
+  const entries = new Map(resumed.journal.map((entry) => [entry.ordinal, entry]));
+  for (const entry of known ?? []) entries.set(entry.ordinal, entry);
+  return [...entries.values()];
+}
+
+/** The event that resumed it counts its attempts from there. */
+function sinceResumed(result: RunResult, { waits: before }: ResumedRun): RunResult {
+  return result.waits === undefined ? result : { ...result, waits: Math.max(0, result.waits - before) };
 }
 
 type Journals = ReadonlyMap<string, readonly JournalEntry[]>;

@@ -148,13 +148,26 @@ export class Journal {
     }
   }
 
+  /** All of it, in order. */
+  all(): PlacedEntry[] {
+    return [...this.#entries]
+      .toSorted(([a], [b]) => a - b)
+      .map(([ordinal, { json }]) => ({ ordinal, entry: json }));
+  }
+
+  /** How often the run was put off. */
+  get waits(): number {
+    return [...this.#entries.values()].reduce((sum, { outcome: { waits = 0 } }) => sum + waits, 0);
+  }
+
   at(ordinal: number): Written | undefined {
     return this.#entries.get(ordinal);
   }
 
   toJson(): string {
-    const entries = [...this.#entries].toSorted(([a], [b]) => a - b).map(([, { json }]) => json);
-    return `[${entries.join(',')}]`;
+    return `[${this.all()
+      .map(({ entry }) => entry)
+      .join(',')}]`;
   }
 
   #put(written: Written): void {

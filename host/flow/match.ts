@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isResumption } from '../bus/parked.ts';
 import { calledFlow } from './call.ts';
 import type { Flow, Trigger } from './flow.ts';
 
@@ -23,21 +24,26 @@ export class FlowMatcher {
   readonly #exact = new Map<string, Match[]>();
   readonly #schedules = new Map<string, Match>();
   readonly #calls = new Map<string, Match>();
+  /** By the flow's name and the trigger's place. */
+  readonly #all = new Map<string, Match>();
   readonly #patterns: { readonly tokens: readonly string[]; readonly match: Match }[] = [];
 
   constructor(flows: readonly Flow[]) {
     for (const flow of flows) {
       for (const [index, trigger] of flow.triggers.entries()) {
-        this.#add(trigger, { flow, trigger: index, target: trigger.target });
+        const match = { flow, trigger: index, target: trigger.target };
+        this.#all.set(`${flow.name}/${index}`, match);
+        this.#add(trigger, match);
       }
     }
   }
 
   /**
-   * What an event fires: a call the flow that it names, and nothing else; a tick the timer trigger of its schedule, and every event the event triggers whose pattern
+   * What an event fires: a call the flow that it names, and nothing else; what resumes a run nothing; a tick the timer trigger of its schedule, and every event the event triggers whose pattern
    * its type matches. Exact types come before patterns; else the order is that of the flows and their triggers.
    */
   match(event: EventHead): Match[] {
+    if (isResumption(event.schedule)) return [];
     const called = calledFlow(event.schedule);
     if (called !== undefined) return [this.#calls.get(called)].filter((match) => match !== undefined);
     const matches: Match[] = [];
@@ -52,6 +58,11 @@ export class FlowMatcher {
       }
     }
     return matches;
+  }
+
+  /** A flow's trigger by its place; undefined where the flow has it no more. */
+  find(flow: string, trigger: number): Match | undefined {
+    return this.#all.get(`${flow}/${trigger}`);
   }
 
   #add(trigger: Trigger, match: Match): void {

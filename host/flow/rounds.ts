@@ -48,8 +48,8 @@ export class Rounds {
     const failures = ends.filter((end) => end instanceof RunFailure);
     const failure = failures.find(({ isTheNodes }) => !isTheNodes) ?? failures[0];
     if (failure !== undefined) throw failure;
-    const dues = ends.flatMap((end) => (end instanceof PutOff ? [end.due] : []));
-    if (dues.length > 0) throw new PutOff(Math.min(...dues));
+    const [first] = ends.filter((end) => end instanceof PutOff).sort((a, b) => a.due - b.due);
+    if (first !== undefined) throw first;
     return output(ends.filter((end) => typeof end === 'string'));
   }
 

@@ -76,9 +76,12 @@ const NOT_THE_NODES: ReadonlySet<string> = new Set([
 export class PutOff extends Error {
   /** Milliseconds since the Unix epoch. */
   readonly due: number;
+  /** Its flow makes it wait: it is parked where that is possible. */
+  readonly parks: boolean;
 
-  constructor(due: number) {
+  constructor(due: number, parks: boolean) {
     super('The run is put off.');
     this.due = due;
+    this.parks = parks;
   }
 }

@@ -77,14 +77,17 @@ export class Run {
     this.#answer(state, 500, JSON.stringify({ code: 'flow_failed', message }));
   }
 
-  #waiting(state: RunState | undefined, { due }: PutOff): RunOutcome {
+  #waiting(state: RunState | undefined, { due, parks }: PutOff): RunOutcome {
     const waitMs = Math.max(0, due - this.#parts.host.now());
-    return this.#outcome(state, { status: 'waiting', waitMs });
+    if (!parks || state === undefined) return this.#outcome(state, { status: 'waiting', waitMs });
+    const { journal } = state;
+    const parked = { due, waits: journal.waits, journal: journal.all() };
+    return this.#outcome(state, { status: 'waiting', waitMs, parked });
   }
 
   #outcome(
     state: RunState | undefined,
-    end: Pick<RunOutcome, 'status' | 'output' | 'error' | 'waitMs' | 'retryAfterMs'>,
+    end: Pick<RunOutcome, 'status' | 'output' | 'error' | 'waitMs' | 'parked' | 'retryAfterMs'>,
   ): RunOutcome {
     const { order, host, startedAt } = this.#parts;
     return {

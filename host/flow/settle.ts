@@ -37,6 +37,8 @@ const NOT_ITS_DOING: ReadonlySet<string> = new Set([
 
 export type Decision =
   | { readonly kind: 'ack' }
+  /** Every run is finished or can be parked; where one cannot, the event is put off. */
+  | { readonly kind: 'park'; readonly delayMs: number }
   /** `spared`: this attempt is not held against the event. */
   | { readonly kind: 'nak'; readonly delayMs: number; readonly spared: boolean }
   | { readonly kind: 'dead'; readonly reason: string }
@@ -44,7 +46,8 @@ export type Decision =
   | { readonly kind: 'taken' };
 
 /**
- * What becomes of an event after its runs: nothing where another host has it by now; acknowledged when all went well;
+ * What becomes of an event after its runs: nothing where another host has it by now; acknowledged when all went well, or
+ * are parked until they go on;
  * delivered again where a run is to go on later, and while every failure may go away by itself and attempts are left, no
  * sooner than a vendor asked for; else a dead letter (promise B5).
  *
@@ -61,8 +64,13 @@ export function decide(
   if (results.some(({ error }) => error?.code === TAKEN)) return { kind: 'taken' };
   const waiting = results.flatMap(({ status, waitMs = 0 }) => (status === 'waiting' ? [waitMs] : []));
   // A run that goes on later is not given up for another one: the event comes again for it, and that one fails again.
-  if (waiting.length > 0) return { kind: 'nak', delayMs: Math.min(...waiting), spared: true };
   const failures = results.filter((result) => result.status === 'error');
+  if (waiting.length > 0) {
+    const delayMs = Math.min(...waiting);
+    const isParked = results.every(({ status, parked }) => status !== 'waiting' || parked !== undefined);
+    if (isParked && failures.length === 0) return { kind: 'park', delayMs };
+    return { kind: 'nak', delayMs, spared: true };
+  }
   const [first] = failures;
   if (first === undefined) return { kind: 'ack' };
   const final = failures.find((failure) => failure.error?.retryable !== true);
@@ -95,10 +103,18 @@ function reasonOf({ flow, error }: RunOutcome): string {
   return `Flow ${flow}: ${error?.code ?? 'unknown'}: ${error?.message ?? 'no reason was given'}`;
 }
 
-/** What the store keeps of a run, and the message on its result subject. */
-export function runRecord(delivery: Delivery, run: FinishedRun, flowDigest: string): RunRecord {
+/**
+ * What the store keeps of a run, and the message on its result subject.
+ * @param event what the run is of, where the delivery resumed it
+ */
+export function runRecord(
+  delivery: Delivery,
+  run: FinishedRun,
+  flowDigest: string,
+  event?: RunRecord['event'],
+): RunRecord {
   const head = JSON.stringify({
-    event_id: delivery.id,
+    event_id: event?.id ?? delivery.id,
     run_id: run.runId,
     flow: run.flow,
     status: run.status,
@@ -118,5 +134,6 @@ export function runRecord(delivery: Delivery, run: FinishedRun, flowDigest: stri
     durationMs: run.durationMs,
     resultJson: `${head.slice(0, -1)}${output},${tail.slice(1)}`,
     journalJson: run.journalJson,
+    ...(event === undefined ? {} : { event }),
   };
 }

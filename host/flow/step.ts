@@ -53,7 +53,7 @@ export class Step {
     };
     if (over !== undefined) return this.#caught(new Attempt(this.#parts, standing), this.#failure(over));
     for (;;) {
-      if (standing.due !== undefined) await this.#wait(standing.due);
+      if (standing.due !== undefined) await this.#wait(standing.due, standing.isParked === true);
       const attempt = new Attempt(this.#parts, standing);
       try {
         this.#checkStanding(standing);
@@ -109,7 +109,7 @@ export class Step {
       attempt.outcome({ status: 'waiting', next: compiled.node.id, due, waits }),
     );
     if (isLong) await state.record();
-    await this.#wait(due);
+    await this.#wait(due, true);
     return this.#unparked(attempt);
   }
 
@@ -225,10 +225,10 @@ export class Step {
     return { ...standing, tries, effects: attempt.effects, due, waits };
   }
 
-  async #wait(due: number): Promise<void> {
+  async #wait(due: number, parks: boolean): Promise<void> {
     const { host } = this.#parts.run;
     const left = due - host.now();
-    if (left > MAX_WAIT_IN_CELL_MS) throw new PutOff(due);
+    if (left > MAX_WAIT_IN_CELL_MS) throw new PutOff(due, parks);
     if (left <= 0) return;
     await new Promise<void>((resolve) => {
       host.after(left, resolve);

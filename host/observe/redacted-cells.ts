@@ -62,9 +62,10 @@ function redactedMessage<T extends { readonly message: string }>(thing: T, redac
 }
 
 function redactedRun(run: RunOutcome, redact: Redact): RunOutcome {
-  const { error, journalJson } = run;
+  const { error, journalJson, parked } = run;
   return {
     ...run,
+    ...(parked === undefined ? {} : { parked: redactedJournal(parked, redact) }),
     journalJson: redactedErrors(journalJson, redact),
     ...(error === undefined ? {} : { error: redactedMessage(error, redact) }),
   };

@@ -237,6 +237,8 @@ export interface RunOutcome {
   readonly error?: RunError;
   /** Until it goes on, in milliseconds; present when `waiting`. */
   readonly waitMs?: number;
+  /** What a run goes on with that its own flow makes wait; absent where it only waits for its next try. */
+  readonly parked?: ParkedOutcome;
   /** How often earlier deliveries put it off of its own will; absent for never. */
   readonly waits?: number;
   /** Of a failure that may go away: no sooner than that, as a vendor said. */
@@ -244,6 +246,14 @@ export interface RunOutcome {
   /** Outcomes of the run's nodes in order, as JSON text of an array. */
   readonly journalJson: string;
   readonly durationMs: number;
+}
+
+export interface ParkedOutcome {
+  /** Milliseconds since the Unix epoch. */
+  readonly due: number;
+  /** How often it was put off or parked, this time included. */
+  readonly waits: number;
+  readonly journal: RunJournal['journal'];
 }
 
 export interface RunError {

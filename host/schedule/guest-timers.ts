@@ -1,3 +1,4 @@
+import { isParkedRuns, RESUME_EVENT } from '../bus/parked.ts';
 import type { StoredTimer, TimerQueue, TimerStore, WaitingTimers } from '../bus/timers.ts';
 import { errorMessage } from '../errors.ts';
 import { MAX_TIMESTAMP } from '../event/normalize.ts';
@@ -32,10 +33,12 @@ interface Slot {
 const TIMERS_A_TURN = 64;
 /** Queues that are worked on at a time: bounds what is in memory to 16 times 64 events of 32 KiB. */
 const MAX_QUEUES_AT_WORK = 16;
+/** Of the host's own timers, which resume parked runs: also of tenants that another host serves. */
+const PARKED_RUNS: TimersGrant = { events: [RESUME_EVENT], maxTimers: 0, minIntervalMs: 0 };
 /** After a fault of the store. */
 const RETRY_MS = 5000;
 
-/** Fires the timers that providers have set, of all tenants, from one heap of queues and one timer (S3). */
+/** Fires the timers that providers have set, and those of parked runs, of all tenants, from one heap of queues and one timer (S3). */
 export class GuestTimers {
   readonly #options: GuestTimersOptions;
   readonly #heap = new InstantHeap<Slot>();
@@ -86,7 +89,7 @@ export class GuestTimers {
     const key = `${tenant}\n${source}\n${type}`;
     const known = this.#slots.get(key);
     if (known === undefined) {
-      const grant = this.#options.grantOf(tenant, source);
+      const grant = isParkedRuns(queue) ? PARKED_RUNS : this.#options.grantOf(tenant, source);
       if (grant === null || !allowsTimerEvent(grant, type)) return false;
       const slot: Slot = { queue, grant, next: dueAt, isWaiting: true };
       this.#slots.set(key, slot);

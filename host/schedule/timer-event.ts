@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { EventMessage } from '../bus/bus.ts';
 import type { Owner } from '../bus/owner.ts';
+import { timerSchedule } from '../bus/parked.ts';
 import type { Timer } from '../bus/timers.ts';
 
 /**
@@ -24,5 +25,6 @@ export function timerEvent(owner: Owner, timer: Timer, traceId: string): EventMe
   const trace = metadata.startsWith('{"trace_id":')
     ? ''
     : `"trace_id":"${traceId}","correlation_id":"${id}",`;
-  return { id, type, json: `${head},"payload":${payload},"metadata":{${trace}${metadata.slice(1)}}` };
+  const json = `${head},"payload":${payload},"metadata":{${trace}${metadata.slice(1)}}`;
+  return { id, type, json, ...timerSchedule(owner, timer) };
 }

@@ -42,8 +42,14 @@ function one<K extends OperationKind>(operation: OperationOf<K>, now: number): R
 const publish = (count: number, now: number, prefix = 'event-', tenant = ACME): readonly number[] =>
   one<'publish'>({ kind: 'publish', tenant, messages: messages(count, prefix), journal: [] }, now);
 
-const ack = (sequence: number, now: number, runIds: readonly string[] = []): boolean =>
-  one<'ack'>({ kind: 'ack', event: eventAt(sequence), runs: runIds.map((runId) => runOf(runId)) }, now);
+const ack = (sequence: number, now: number, runIds: readonly string[] = []): boolean | 'put_off' =>
+  one<'ack'>(
+    {
+      ...{ kind: 'ack', event: eventAt(sequence), parking: null },
+      runs: runIds.map((runId) => runOf(runId)),
+    },
+    now,
+  );
 
 const eventAt = (sequence: number, attempt = 1) => ({
   tenant: ACME,

@@ -11,10 +11,10 @@ import type {
   TapListener,
   TenantCounts,
 } from '../bus.ts';
+import { parkedRuns, RESUME_EVENT } from '../parked.ts';
 import type { DeadLetters, FinishedRuns } from '../records.ts';
 import type { ScheduleStore } from '../schedules.ts';
 import type { StateStore } from '../state.ts';
-import type { TimerStore } from '../timers.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { oldestPending } from './oldest-pending.ts';
 import { overfull } from './request.ts';
@@ -86,7 +86,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
  */
 class StoredBus implements DurableBus {
   readonly state: StateStore;
-  readonly timers: TimerStore;
+  readonly timers: StoredTimers;
   readonly schedules: ScheduleStore;
   readonly deadLetters: DeadLetters;
   readonly runs: FinishedRuns;
@@ -209,7 +209,9 @@ class StoredBus implements DurableBus {
           reject(answer.error);
           return;
         }
-        if (answer.result !== false && answer.result !== null) {
+        if (operation.kind === 'ack' && answer.result === 'put_off') {
+          this.#dispatcher.delayed(queue, operation.parking?.availableAt ?? 0);
+        } else if (answer.result !== false && answer.result !== null) {
           if (operation.kind === 'nak') this.#dispatcher.delayed(queue, operation.availableAt);
           else queue.pending -= 1;
           if (operation.kind === 'dead') queue.deadLetters += 1;
@@ -217,12 +219,18 @@ class StoredBus implements DurableBus {
           if (operation.kind !== 'nak') this.#schedules.settled(tenant, settlement.delivery);
           if (operation.kind === 'dead' && operation.alert !== null)
             this.#eventStored(tenant, operation.alert, Number(answer.result));
+          if (operation.kind === 'ack') this.#parked(tenant, operation);
         } else if (operation.kind === 'nak') {
           this.#dispatcher.delayed(queue, 0); // Nothing was put off, so nothing may be held back by it.
         }
         resolve();
       });
     });
+  }
+
+  #parked(tenant: TenantId, { parking }: OperationOf<'ack'>): void {
+    const queue = { ...parkedRuns(tenant), type: RESUME_EVENT };
+    for (const { timer } of parking?.runs ?? []) this.timers.isSet(queue, timer.dueAt);
   }
 
   journals(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {

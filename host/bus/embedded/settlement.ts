@@ -1,5 +1,6 @@
 import type { TenantId } from '../../event/names.ts';
 import type { EventMessage, RunRecord, Settlement } from '../bus.ts';
+import { type Parking, parkingTimer } from '../parked.ts';
 import { memoryBytes } from './tenant-queue.ts';
 import type { OperationOf } from './wire.ts';
 
@@ -18,15 +19,17 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
   switch (settlement.kind) {
     case 'ack':
       return {
-        operation: { kind: 'ack', event, runs: copied(settlement.runs) },
-        bytes: bytesOf(settlement.runs),
+        operation: {
+          ...{ kind: 'ack', event, runs: copied(settlement.runs) },
+          parking: copiedParking(settlement.parking, now),
+        },
+        bytes: bytesOf(settlement.runs) + parkedBytes(settlement.parking),
       };
-    case 'nak': {
-      const delayMs = Math.min(Math.max(settlement.delayMs, 0), MAX_DELAY_MS);
-      // 0 stands for a fresh event.
-      const availableAt = Math.max(Math.ceil(now + delayMs), 1);
-      return { operation: { kind: 'nak', event, availableAt }, bytes: 0 };
-    }
+    case 'nak':
+      return {
+        operation: { kind: 'nak', event, availableAt: availableAfter(settlement.delayMs, now) },
+        bytes: 0,
+      };
     case 'dead': {
       const { reason, runs, alert } = settlement;
       const runsJson = runsText(runs);
@@ -45,6 +48,25 @@ export function settlementOperation(tenant: TenantId, settlement: Settlement, no
   }
 }
 
+function availableAfter(delayMs: number, now: number): number {
+  // 0 stands for a fresh event.
+  return Math.max(Math.ceil(now + Math.min(Math.max(delayMs, 0), MAX_DELAY_MS)), 1);
+}
+
+function copiedParking(parking: Parking | undefined, now: number): OperationOf<'ack'>['parking'] {
+  if (parking === undefined || parking.runs.length === 0) return null;
+  const { runs, max, delayMs } = parking;
+  return {
+    runs: runs.map((run) => ({ runId: run.runId, timer: parkingTimer(run) })),
+    max,
+    availableAt: availableAfter(delayMs, now),
+  };
+}
+
+function parkedBytes(parking: Parking | undefined): number {
+  return parking?.runs.reduce((sum, { state }) => sum + memoryBytes(state), 0) ?? 0;
+}
+
 /** The dead letter as JSON text (B5). The texts inside are passed on as they are. */
 export function deadLetterJson(settlement: Extract<Settlement, { kind: 'dead' }>): string {
   const { delivery, reason, runs } = settlement;
@@ -58,7 +80,7 @@ export function copiedEvent({ id, type, json, schedule }: EventMessage): EventMe
 
 /** Only what is to be stored: a caller's object may hold more, which must not cross to the thread. */
 function copied(runs: readonly RunRecord[]): RunRecord[] {
-  return runs.map(({ runId, flow, flowDigest, status, durationMs, resultJson, journalJson }) => ({
+  return runs.map(({ runId, flow, flowDigest, status, durationMs, resultJson, journalJson, event }) => ({
     runId,
     flow,
     flowDigest,
@@ -66,6 +88,7 @@ function copied(runs: readonly RunRecord[]): RunRecord[] {
     durationMs,
     resultJson,
     journalJson,
+    ...(event === undefined ? {} : { event: { id: event.id, type: event.type } }),
   }));
 }
 

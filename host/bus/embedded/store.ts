@@ -211,8 +211,15 @@ export class Store {
     return sequence;
   }
 
-  #ack({ event, runs }: OperationOf<'ack'>, now: number): boolean {
+  #ack({ event, runs, parking }: OperationOf<'ack'>, now: number): boolean | 'put_off' {
     if (!this.#unpend(event)) return false;
+    if (parking !== null && !this.#timers.park(event.tenant, parking)) {
+      const { tenant, sequence, attempt } = event;
+      this.#statements.insertPending.run(tenant, parking.availableAt, sequence, attempt);
+      return 'put_off';
+    }
+    // What a parked run did lies in its timer.
+    for (const { runId } of parking?.runs ?? []) this.#statements.forgetJournal.run(runId);
     this.#storeRuns(event, runs, now);
     // The finished run carries its journal; the same id outside the window must start afresh.
     for (const { runId } of runs) this.#statements.forgetJournal.run(runId);
@@ -245,13 +252,13 @@ export class Store {
 
   #storeRuns(event: SettledEvent, runs: readonly RunRecord[], now: number): void {
     const { tenant, sequence, id, type } = event;
-    for (const { runId, flow, status, resultJson, journalJson, durationMs } of runs)
+    for (const { runId, flow, status, resultJson, journalJson, durationMs, event: origin } of runs)
       this.#statements.insertRun.run(
         now,
         tenant,
         sequence,
-        id,
-        type,
+        origin?.id ?? id,
+        origin?.type ?? type,
         runId,
         flow,
         status,

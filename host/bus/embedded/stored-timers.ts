@@ -11,6 +11,7 @@ import type {
   WaitingTimers,
 } from '../timers.ts';
 import { request } from './request.ts';
+import { copiedEvent } from './settlement.ts';
 import type { StoreConnection } from './store-connection.ts';
 import { memoryBytes } from './tenant-queue.ts';
 
@@ -43,9 +44,14 @@ export class StoredTimers implements TimerStore {
       },
       memoryBytes(payload) + memoryBytes(metadata),
       (isSet) => {
-        if (isSet) for (const listener of this.#listeners) listener({ tenant, source, type }, dueAt);
+        if (isSet) this.isSet({ tenant, source, type }, dueAt);
       },
     );
+  }
+
+  /** A timer has become durable. */
+  isSet(queue: TimerQueue, dueAt: number): void {
+    for (const listener of this.#listeners) listener(queue, dueAt);
   }
 
   clear({ tenant, source }: Owner, id: string): Promise<boolean> {
@@ -69,16 +75,16 @@ export class StoredTimers implements TimerStore {
   async fire(
     { tenant, source }: Owner,
     { revision, dueAt }: StoredTimer,
-    { id, type, json }: EventMessage,
+    event: EventMessage,
     nextDueAt: number | null,
   ): Promise<boolean> {
-    const event = { id, type, json };
+    const copy = copiedEvent(event);
     const sequence = await request<'timer_fire'>(
       this.#store,
-      { kind: 'timer_fire', owner: { tenant, source }, timer: { revision, dueAt }, event, nextDueAt },
-      memoryBytes(json),
+      { kind: 'timer_fire', owner: { tenant, source }, timer: { revision, dueAt }, event: copy, nextDueAt },
+      memoryBytes(copy.json),
       (stored) => {
-        if (stored !== null) this.#onEvent(tenant, event, stored);
+        if (stored !== null) this.#onEvent(tenant, copy, stored);
       },
     );
     return sequence !== null;

@@ -28,8 +28,8 @@ export class Taps {
   settled(tenant: TenantId, settlement: Settlement): void {
     if (settlement.kind === 'nak' || this.#listeners.size === 0) return;
     const type: EventType = settlement.delivery.type;
-    for (const { resultJson } of settlement.runs)
-      this.note({ kind: 'result', tenant, type, json: resultJson });
+    for (const { resultJson, event } of settlement.runs)
+      this.note({ kind: 'result', tenant, type: event?.type ?? type, json: resultJson });
     if (settlement.kind === 'dead')
       this.note({ kind: 'dead_letter', tenant, type, json: deadLetterJson(settlement) });
   }

@@ -1,6 +1,8 @@
-import type { ListedTimer, TimerPage, WaitingTimers } from '../timers.ts';
+import type { TenantId } from '../../event/names.ts';
+import { parkedRuns } from '../parked.ts';
+import type { ListedTimer, Timer, TimerPage, WaitingTimers } from '../timers.ts';
 import type { Statements } from './statements.ts';
-import type { OperationOf, Results } from './wire.ts';
+import type { OperationOf, Results, StoredParking } from './wire.ts';
 
 /** The timers of providers, inside the transaction of the batch. Runs in the store's thread. */
 export class TimerTable {
@@ -19,6 +21,19 @@ export class TimerTable {
       changeUsage.run(tenant, source, 0, 0, 1);
     }
     writeTimer.run(tenant, source, id, type, dueAt, everyMs, payload, metadata);
+    return true;
+  }
+
+  /** All or none. @returns whether there was room for them */
+  park(tenant: TenantId, { runs, max }: StoredParking): boolean {
+    const owner = parkedRuns(tenant);
+    const { hasTimer, readUsage } = this.#statements;
+    const isNew = ({ id }: Timer): boolean => hasTimer.get(tenant, owner.source, id) === undefined;
+    const added = runs.filter(({ timer }) => isNew(timer)).length;
+    const there = (readUsage.get(tenant, owner.source)?.timers as number | undefined) ?? 0;
+    if (there + added > max) return false;
+    for (const { timer } of runs)
+      this.set({ kind: 'timer_set', owner, timer, maxTimers: Number.POSITIVE_INFINITY });
     return true;
   }
 

@@ -73,7 +73,12 @@ export type Operation =
       readonly messages: readonly EventMessage[];
       readonly journal: readonly JournalEntry[];
     }
-  | { readonly kind: 'ack'; readonly event: SettledEvent; readonly runs: readonly RunRecord[] }
+  | {
+      readonly kind: 'ack';
+      readonly event: SettledEvent;
+      readonly runs: readonly RunRecord[];
+      readonly parking: StoredParking | null;
+    }
   | { readonly kind: 'nak'; readonly event: SettledEvent; readonly availableAt: number }
   | {
       readonly kind: 'dead';
@@ -151,6 +156,13 @@ export type Operation =
   | { readonly kind: 'run'; readonly runId: string }
   | { readonly kind: 'oldest'; readonly tenants: readonly TenantId[] };
 
+export interface StoredParking {
+  readonly runs: readonly { readonly runId: string; readonly timer: Timer }[];
+  readonly max: number;
+  /** Of the event, where there is no room. */
+  readonly availableAt: number;
+}
+
 export interface SettledEvent {
   readonly tenant: TenantId;
   readonly sequence: number;
@@ -163,8 +175,9 @@ export interface SettledEvent {
 export interface Results {
   /** The position of each message; 0 where the id was stored before. */
   readonly publish: readonly number[];
+  /** False if the event was settled before; `put_off` where its runs found no room to be parked. */
+  readonly ack: boolean | 'put_off';
   /** False if the event was settled before. */
-  readonly ack: boolean;
   readonly nak: boolean;
   /** Null if the event was settled before; else the position of the alert, 0 without one. */
   readonly dead: number | null;

@@ -81,6 +81,12 @@ export class KeptTimers implements TimerStore {
     return outcome;
   }
 
+  /** How many an owner has. @throws GtpackError `bus_unavailable` */
+  async count(owner: Owner): Promise<number> {
+    const decide = (_: unknown, { timers }: Usage): LedgerDecision<number> => ({ outcome: timers });
+    return (await this.#ledgers.run(owner, { subject: null, characters: 0, decide })).outcome;
+  }
+
   async clear(owner: Owner, id: string): Promise<boolean> {
     const subject = this.#stream.timer(owner, id);
     const { outcome } = await this.#ledgers.run(owner, {
@@ -130,14 +136,15 @@ export class KeptTimers implements TimerStore {
   async fire(
     owner: Owner,
     { id, revision }: StoredTimer,
-    { id: eventId, type, json }: EventMessage,
+    { id: eventId, type, json, schedule }: EventMessage,
     nextDueAt: number | null,
   ): Promise<boolean> {
     const subject = this.#stream.timer(owner, id);
     const before = await this.#stream.last(subject);
     if (before === null || before.sequence !== revision) return false;
     const { timer } = timerIn(before);
-    await this.#publish(owner, { id: eventId, type, json });
+    const more = schedule === undefined ? {} : { schedule };
+    await this.#publish(owner, { id: eventId, type, json, ...more });
     const moved = nextDueAt === null ? null : { ...timer, dueAt: nextDueAt };
     const body = moved === null ? null : textOf(owner, moved);
     const { outcome, sequence } = await this.#ledgers.run(owner, {

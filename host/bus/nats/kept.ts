@@ -2,7 +2,6 @@ import type { TenantId } from '../../event/names.ts';
 import type { EventMessage } from '../bus.ts';
 import type { Scheduler } from '../embedded/scheduler.ts';
 import type { StateStore } from '../state.ts';
-import type { TimerStore } from '../timers.ts';
 import type { Connection } from './connection.ts';
 import { KeptState } from './kept-state.ts';
 import { KeptStream } from './kept-stream.ts';
@@ -12,7 +11,7 @@ import { Ledgers } from './ledgers.ts';
 /** What providers keep on NATS. */
 export interface Kept {
   readonly state: StateStore;
-  readonly timers: TimerStore;
+  readonly timers: KeptTimers;
   /** Sweeps and hears nothing more; the connection is its owner's to close. */
   close(): Promise<void>;
 }

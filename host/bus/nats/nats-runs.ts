@@ -29,8 +29,8 @@ export class NatsRuns implements FinishedRuns {
       after,
       itemsOf: (message) => {
         const settled = JSON.parse(message.text) as Settled;
-        if (eventId !== undefined && settled.id !== eventId) return [];
         return settled.runs
+          .filter((run) => eventId === undefined || (run.event?.id ?? settled.id) === eventId)
           .filter((run) => flow === undefined || run.flow === flow)
           .filter((run) => status === undefined || run.status === status)
           .map((run) => headOf(settled, run));
@@ -51,8 +51,9 @@ export class NatsRuns implements FinishedRuns {
 
 function headOf(
   settled: Settled,
-  { runId, flow, status, durationMs }: Settled['runs'][number],
+  { runId, flow, status, durationMs, event }: Settled['runs'][number],
 ): FinishedRunHead {
-  const { tenant, id: eventId, type: eventType, attempts, finishedAt } = settled;
+  const { tenant, attempts, finishedAt } = settled;
+  const { id: eventId, type: eventType } = event ?? settled;
   return { tenant, runId, flow, status, eventId, eventType, attempts, durationMs, finishedAt };
 }

@@ -18,6 +18,7 @@ import type {
 } from '../bus.ts';
 import { type Scheduler, SYSTEM_SCHEDULER } from '../embedded/scheduler.ts';
 import { Taps } from '../embedded/taps.ts';
+import type { ParkedRun } from '../parked.ts';
 import type { DeadLetters, FinishedRuns } from '../records.ts';
 import { Claims } from './claims.ts';
 import type { Msg } from './client.ts';
@@ -38,6 +39,18 @@ import { type Settled, Settlements } from './settlements.ts';
 import { openStreams } from './streams.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+
+export interface ParkedStore {
+  /** Again, where it was done before. @throws GtpackError `bus_unavailable` */
+  park(tenant: TenantId, run: ParkedRun): Promise<void>;
+  /** @throws GtpackError `bus_unavailable` */
+  count(tenant: TenantId): Promise<number>;
+}
+
+const NOWHERE: ParkedStore = {
+  park: () => Promise.reject(new GtpackError('bus_unavailable', 'The bus parks no runs yet.')),
+  count: () => Promise.resolve(Number.POSITIVE_INFINITY),
+};
 
 export interface NatsBusOptions extends ConnectionSettings {
   /** B4: default 24 hours. */
@@ -83,6 +96,8 @@ export class NatsBus implements Bus {
   readonly runs: FinishedRuns;
   readonly connection: Connection;
   readonly dedupeWindowMs: number;
+  /** Where runs are parked; nowhere before the streams of what is kept are opened. */
+  parked: ParkedStore = NOWHERE;
   readonly #layout: Layout;
   readonly #publisher: Publisher;
   readonly #journals: Journals;
@@ -121,6 +136,7 @@ export class NatsBus implements Bus {
       publishAlert: async (tenant, alert) => {
         await this.#publisher.publish(tenant, [alert]);
       },
+      park: (tenant, run) => this.parked.park(tenant, run),
     });
     const claims = new Claims(connection, layout, key, windowMs);
     this.#claims = claims;
@@ -130,7 +146,8 @@ export class NatsBus implements Bus {
     const intake = new Intake({ messages, claims, leases, settlements, ids: eventIds(), bounds, now });
     const onForeign = (tenant: TenantId, event: EventMessage) =>
       this.#tell((taps) => taps.event(tenant, event));
-    const parts = { connection, intake, leases, settlements, scheduler, onForeign };
+    const countParked = (tenant: TenantId) => this.parked.count(tenant);
+    const parts = { connection, intake, leases, settlements, scheduler, countParked, onForeign };
     this.#consumers = new Consumers(connection, layout, parts, { ackWaitMs, lookMs, pullWaitMs });
     const operators = { connection, layout, key, claims, settlements, name, now };
     this.deadLetters = new NatsLetters({

@@ -1,9 +1,10 @@
 import type { DurableBus } from '../bus.ts';
 import { SYSTEM_SCHEDULER } from '../embedded/scheduler.ts';
-import { openKept } from './kept.ts';
+import { parkedRuns, parkingTimer } from '../parked.ts';
+import { type Kept, openKept } from './kept.ts';
 import { KeptSchedules } from './kept-schedules.ts';
 import { KeptStream } from './kept-stream.ts';
-import { NatsBus, type NatsBusOptions } from './nats.ts';
+import { NatsBus, type NatsBusOptions, type ParkedStore } from './nats.ts';
 
 /**
  * Opens the bus on NATS with what lies beside it on the same server.
@@ -16,6 +17,7 @@ export async function openNatsBus(options: NatsBusOptions): Promise<DurableBus> 
     const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
     const publish: NatsBus['publish'] = (tenant, messages) => bus.publish(tenant, messages);
     const kept = await openKept({ connection, scheduler, publish });
+    bus.parked = parkedIn(kept);
     const schedules = new KeptSchedules({
       ...{ stream: new KeptStream(connection), scheduler, dedupeWindowMs, publish },
       isEnded: (tenant, id) => bus.isEnded(tenant, id),
@@ -39,4 +41,14 @@ export async function openNatsBus(options: NatsBusOptions): Promise<DurableBus> 
     await bus.close();
     throw error;
   }
+}
+
+/** Runs that are parked are timers of the host's own. Whether there is room was asked before. */
+export function parkedIn({ timers }: Pick<Kept, 'timers'>): ParkedStore {
+  return {
+    park: async (tenant, run) => {
+      await timers.set(parkedRuns(tenant), parkingTimer(run), Number.POSITIVE_INFINITY);
+    },
+    count: (tenant) => timers.count(parkedRuns(tenant)),
+  };
 }

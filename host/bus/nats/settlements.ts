@@ -1,6 +1,7 @@
 import type { EventType, TenantId } from '../../event/names.ts';
 import { deadLetterSubject, resultSubject } from '../../event/subject.ts';
 import type { EventMessage, JournalEntry, RunRecord } from '../bus.ts';
+import type { ParkedRun } from '../parked.ts';
 import type { DeadRun } from '../records.ts';
 import type { Connection } from './connection.ts';
 import { sealedHeaders } from './event-message.ts';
@@ -21,6 +22,8 @@ export interface Settled {
   readonly storedAt: number;
   readonly finishedAt: number;
   readonly runs: readonly RunRecord[];
+  /** Runs that are parked, of an acknowledgement. */
+  readonly parked?: readonly ParkedRun[];
   /** Of a death. */
   readonly reason?: string;
   readonly alert?: EventMessage;
@@ -31,7 +34,7 @@ export interface Settled {
 }
 
 /** A dead letter as hosts keep it. */
-export interface Letter extends Omit<Settled, 'kind' | 'runs' | 'alert'> {
+export interface Letter extends Omit<Settled, 'kind' | 'runs' | 'alert' | 'parked'> {
   readonly reason: string;
   readonly runs: readonly DeadRun[];
   readonly eventJson: string;
@@ -58,6 +61,7 @@ export interface SettlementParts {
   /** Results and dead letter are durable. */
   readonly onEnded: (settled: Settled, event: EventMessage) => void;
   readonly publishAlert: (tenant: TenantId, alert: EventMessage) => Promise<void>;
+  readonly park: (tenant: TenantId, run: ParkedRun) => Promise<void>;
 }
 
 /**
@@ -112,9 +116,11 @@ export class Settlements {
    */
   async resume(settled: Settled, event: EventMessage): Promise<void> {
     const { journals, connection, layout, key } = this.#parts;
-    const { kind, tenant, position, runs, id } = settled;
+    const { kind, tenant, position, runs, id, parked = [] } = settled;
     const ends = await Promise.all(runs.map(({ runId }) => journals.lastEnd(runId)));
-    if (runs.length > 0 && ends.every((end) => end === `${tenant} ${position}`)) return;
+    // Of a parked run nothing tells that it was parked: it is parked again, and resumed once (B4).
+    if (runs.length > 0 && parked.length === 0 && ends.every((end) => end === `${tenant} ${position}`))
+      return;
     const query = { last_by_subj: layout.letter(tenant, key.idToken(tenant, id), position) };
     const isBuried = kind === 'dead' && (await getMessage(connection, layout.letters, query)) !== null;
     await this.finish(isBuried ? { ...settled, letterGone: true } : settled, event);
@@ -122,8 +128,9 @@ export class Settlements {
 
   /** What comes after the settlement is stored; again, where it was begun before. @throws GtpackError `bus_unavailable` */
   async finish(settled: Settled, event: EventMessage): Promise<void> {
-    const { journals, onEnded, publishAlert } = this.#parts;
-    const { kind, tenant, position, runs, alert } = settled;
+    const { journals, onEnded, publishAlert, park } = this.#parts;
+    const { kind, tenant, position, runs, alert, parked = [] } = settled;
+    await Promise.all(parked.map((run) => park(tenant, run)));
     await Promise.all(runs.map((run) => this.#publishResult(settled, run)));
     if (kind === 'dead' && settled.letterGone === undefined) await this.#bury(settled, event);
     onEnded(settled, event);
@@ -132,9 +139,10 @@ export class Settlements {
     await Promise.all(runs.map(({ runId }) => journals.end(runId, end, kind === 'dead')));
   }
 
-  async #publishResult({ tenant, type, position }: Settled, { runId, resultJson }: RunRecord): Promise<void> {
+  async #publishResult(settled: Settled, { runId, resultJson, event }: RunRecord): Promise<void> {
     const { connection, layout, key } = this.#parts;
-    const subject = resultSubject(layout.env, tenant, type);
+    const { tenant, position } = settled;
+    const subject = resultSubject(layout.env, tenant, event?.type ?? settled.type);
     const messageId = key.messageId('result', tenant, String(position), runId);
     await store(connection, subject, resultJson, { messageId, headers: this.#sealed(subject, resultJson) });
   }
@@ -175,6 +183,11 @@ export class Settlements {
       after: 0,
       messageId: key.messageId('whole', tenant, String(position)),
     });
+  }
+
+  /** Whether a settlement is small enough to be stored. */
+  fits(settled: Settled): boolean {
+    return this.#fits(JSON.stringify({ ...settled, runs: shortened(settled.runs) }));
   }
 
   #text(settled: Settled): string {

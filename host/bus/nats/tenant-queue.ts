@@ -2,6 +2,7 @@ import { GtpackError } from '../../errors.ts';
 import type { TenantId } from '../../event/names.ts';
 import type { ConsumeOptions, Delivery, EventMessage, Settlement } from '../bus.ts';
 import type { Scheduler } from '../embedded/scheduler.ts';
+import type { ParkedRun, Parking } from '../parked.ts';
 import type { Connection } from './connection.ts';
 import type { Incoming } from './incoming.ts';
 import type { Intake } from './intake.ts';
@@ -14,6 +15,8 @@ export interface TenantQueueParts {
   readonly leases: Leases;
   readonly settlements: Settlements;
   readonly scheduler: Scheduler;
+  /** @throws GtpackError `bus_unavailable` */
+  readonly countParked: (tenant: TenantId) => Promise<number>;
   readonly ackWaitMs: number;
   /** What this host holds of all tenants, between taking it and settling it. */
   readonly held: { total: number };
@@ -257,14 +260,31 @@ export class TenantQueue {
       return;
     }
     // Of a tick it has to be known afterwards that it is over.
+    const parking = settlement.kind === 'ack' ? settlement.parking : undefined;
     const isPlain =
-      settlement.kind === 'ack' && settlement.runs.length === 0 && held.event.schedule === undefined;
+      settlement.kind === 'ack' &&
+      settlement.runs.length === 0 &&
+      parking === undefined &&
+      held.event.schedule === undefined;
     // With nothing else stored the acknowledgement itself has to be confirmed.
     if (isPlain) await connection.request(entry.reply, ACK);
-    else await settlements.settle(this.#settled(entry, held, settlement), held.event);
+    else {
+      const settled = this.#settled(entry, held, settlement);
+      if (parking !== undefined && !(await this.#hasRoom(parking, settled))) {
+        await this.#putOff(entry, held, parking.delayMs);
+        return;
+      }
+      await settlements.settle(settled, held.event);
+    }
     this.#entries.delete(entry.sequence);
     if (!isPlain) connection.send(entry.reply, ACK);
     this.#wake();
+  }
+
+  /** Hosts that park at once may pass the bound by what each of them settles at a time. */
+  async #hasRoom({ runs, max }: Parking, settled: Settled): Promise<boolean> {
+    if (!this.#parts.settlements.fits(settled)) return false;
+    return (await this.#parts.countParked(this.tenant)) + runs.length <= max;
   }
 
   async #putOff(entry: Entry, held: Held, delayMs: number): Promise<void> {
@@ -399,6 +419,9 @@ export class TenantQueue {
       storedAt,
       finishedAt: this.#parts.scheduler.now(),
       runs: settlement.runs.map(copied),
+      ...(settlement.kind === 'ack' && settlement.parking !== undefined
+        ? { parked: settlement.parking.runs.map(copiedParked) }
+        : {}),
       ...(settlement.kind === 'dead' ? { reason: settlement.reason } : {}),
       ...(settlement.kind === 'dead' && settlement.alert !== undefined ? { alert: settlement.alert } : {}),
     };
@@ -414,6 +437,12 @@ function copied({
   durationMs,
   resultJson,
   journalJson,
+  event,
 }: Settled['runs'][number]) {
-  return { runId, flow, flowDigest, status, durationMs, resultJson, journalJson };
+  const more = event === undefined ? {} : { event: { id: event.id, type: event.type } };
+  return { runId, flow, flowDigest, status, durationMs, resultJson, journalJson, ...more };
+}
+
+function copiedParked({ id, dueAt, runId, state }: ParkedRun): ParkedRun {
+  return { id, dueAt, runId, state };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
 import { ManualTime } from './manual-time.ts';
+import { parkingConformance } from './parking-suite.ts';
 import { stateConformance } from './state-suite.ts';
 import { busConformance } from './suite.ts';
 import { timersConformance } from './timers-suite.ts';
@@ -27,3 +28,4 @@ const start = async () => {
 busConformance('embedded', start);
 stateConformance('embedded', start);
 timersConformance('embedded', start);
+parkingConformance('embedded', start);

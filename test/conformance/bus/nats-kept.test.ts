@@ -1,7 +1,9 @@
 import { openKept } from '../../../host/bus/nats/kept.ts';
 import { NatsBus } from '../../../host/bus/nats/nats.ts';
+import { openNatsBus } from '../../../host/bus/nats/open.ts';
 import { describeNats, NatsRoom, optionsOf } from '../../nats/fixture.ts';
 import { ManualTime } from './manual-time.ts';
+import { parkingConformance } from './parking-suite.ts';
 import { stateConformance } from './state-suite.ts';
 import { timersConformance } from './timers-suite.ts';
 
@@ -34,4 +36,11 @@ const start = async () => {
 describeNats('on a real server', () => {
   stateConformance('nats', start);
   timersConformance('nats', start);
+  parkingConformance('nats', async () => {
+    const env = room.env();
+    return {
+      open: () => openNatsBus({ ...optionsOf(room.server.url, env), scheduler: new ManualTime() }),
+      dispose: async () => undefined,
+    };
+  });
 });
