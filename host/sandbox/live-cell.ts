@@ -61,6 +61,8 @@ export class LiveCell {
   readonly gone = new AbortController();
   readonly #opened = Promise.withResolvers<readonly Problem[]>();
   #isOpen = false;
+  /** Somebody waits for it to open. It may answer a job before. */
+  #isAwaited = false;
   readonly #jobs = new Map<number, PendingJob>();
   /** Jobs that were not sent yet. */
   readonly #waiting: { readonly id: number; readonly job: Job }[] = [];
@@ -77,7 +79,8 @@ export class LiveCell {
   }
 
   /** Resolves when it works, with what is wrong with its flows. @throws GtpackError of what keeps it from opening */
-  get opened(): Promise<readonly Problem[]> {
+  whenOpened(): Promise<readonly Problem[]> {
+    this.#isAwaited = true;
     return this.#opened.promise;
   }
 
@@ -97,6 +100,11 @@ export class LiveCell {
   /** Jobs that have no answer yet: a cell with any, suspended ones too, is at work. */
   get unanswered(): number {
     return this.#jobs.size;
+  }
+
+  /** Nobody waits for an answer of it, nor for it to open. */
+  get isIdle(): boolean {
+    return this.#jobs.size === 0 && (this.#isOpen || !this.#isAwaited);
   }
 
   /** Of the unanswered jobs, those that the cell was sent: what it may be running. */

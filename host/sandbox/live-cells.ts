@@ -1,8 +1,10 @@
-import { GtpackError } from '../errors.ts';
 import type { CellHosts } from './cell-hosts.ts';
 import type { LiveCell } from './live-cell.ts';
 
-/** The cells that live, at most so many: the idle one that was used least recently gives way. */
+/**
+ * The cells that live, at most so many: the idle one that was used least recently gives way. Where all are at work, those
+ * that live longest are told to (waiting-line.ts).
+ */
 export class LiveCells {
   readonly #max: number;
   readonly #hosts: CellHosts;
@@ -40,19 +42,33 @@ export class LiveCells {
 
   /**
    * Lets one more live. A cell whose call waits for an effect has a job without an answer: it is at work, and stays.
-   * @throws GtpackError `cell_busy` where all are at work
+   * @returns false where all are at work
    */
-  makeRoom(): void {
-    if (this.#cells.size < this.#max) return;
+  makeRoom(): boolean {
+    if (this.#cells.size < this.#max) return true;
     for (const cell of this.#cells.values()) {
-      if (cell.unanswered > 0) continue;
+      if (!cell.isIdle) continue;
       this.close(cell);
-      return;
+      return true;
     }
-    throw new GtpackError(
-      'cell_busy',
-      `All ${this.#cells.size} cells are at work, which is the most that may live.`,
-    );
+    return false;
+  }
+
+  /**
+   * Has so many make room once they have answered what they have, those that already do so included: those that live
+   * longest first. What their tenants ask for meanwhile waits as that of others does.
+   */
+  retire(count: number): void {
+    let left = count;
+    for (const cell of this.#cells.values()) if (cell.tenant.cell !== cell) left -= 1;
+    const oldest = [...this.#cells.values()].sort((a, b) => a.id - b.id);
+    for (const cell of oldest) {
+      if (left <= 0) return;
+      // One that opens has nothing to answer yet, and gives way by itself.
+      if (cell.tenant.cell !== cell || cell.unanswered === 0) continue;
+      cell.tenant.cell = undefined;
+      left -= 1;
+    }
   }
 
   close(cell: LiveCell): void {

@@ -12,6 +12,7 @@ import type {
   SourceUsage,
 } from './protocol.ts';
 import type { Quarantined, QuarantineOptions } from './quarantine.ts';
+import type { LineBounds } from './waiting-line.ts';
 
 export interface SandboxOptions {
   readonly maxLiveCells: number;
@@ -36,6 +37,8 @@ export interface SandboxOptions {
   readonly startCellHost?: StartCellHost;
   /** Default: as host/limits.ts says. */
   readonly quarantine?: QuarantineOptions;
+  /** How those wait that find all cells at work. Default: as waiting-line.ts says. */
+  readonly line?: LineBounds;
   /** Milliseconds of a clock that only goes forward. Default `performance.now`. */
   readonly monotonicMs?: () => number;
 }

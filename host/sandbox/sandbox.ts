@@ -17,6 +17,7 @@ import type {
 } from './protocol.ts';
 import { divide, putOffOutcome, Quarantine, type RunJob, withPutOff } from './quarantine.ts';
 import { DEFAULT_QUARANTINE, type SandboxOptions } from './sandbox-options.ts';
+import { DEFAULT_LINE, WaitingLine } from './waiting-line.ts';
 import { OPENING_JOB } from './watch.ts';
 
 export type { Isolation, TenantCode } from './live-cell.ts';
@@ -36,6 +37,7 @@ export class Sandbox {
   readonly #hosts: CellHosts;
   readonly #cells: LiveCells;
   readonly #probation: Probation;
+  readonly #line: WaitingLine;
   /** To be read and released from by the operator. */
   readonly quarantine: Quarantine;
   #nextCell = 1;
@@ -55,6 +57,7 @@ export class Sandbox {
     const now = options.monotonicMs ?? (() => performance.now());
     this.#probation = new Probation(now);
     this.quarantine = new Quarantine(options.quarantine ?? DEFAULT_QUARANTINE, now);
+    this.#line = new WaitingLine(options.line ?? DEFAULT_LINE, () => this.#cells.retire(this.#line.overdue));
   }
 
   /** Tells the sandbox a tenant's code. Costs nothing until its first job. */
@@ -68,12 +71,17 @@ export class Sandbox {
    * @throws GtpackError `plugin_invalid` where a plugin cannot start
    */
   prepare(id: TenantId): Promise<readonly Problem[]> {
-    return this.#liveCell(this.#tenant(id)).opened;
+    return this.#inCell(
+      id,
+      false,
+      (cell) => cell.whenOpened(),
+      () => this.prepare(id),
+    );
   }
 
   /**
    * Sends a job to the tenant's cell.
-   * @throws GtpackError `cell_busy` (too many calls wait), `plugin_quarantined`, `cell_lost` and `cell_ended` (nothing is
+   * @throws GtpackError `cell_busy` (too many calls wait, or all cells are at work for too long), `plugin_quarantined`, `cell_lost` and `cell_ended` (nothing is
    *   known of the job's effects), `guest_timeout` (the job's own code overran), `host_stopping`, and `plugin_invalid` where
    *   the cell or the provider cannot open
    */
@@ -98,12 +106,21 @@ export class Sandbox {
   }
 
   #submit(id: TenantId, job: Job): Promise<JobResult> {
-    const tenant = this.#tenant(id);
-    const cell = this.#liveCell(tenant);
+    const isKept = job.kind === 'run';
+    return this.#inCell(
+      id,
+      isKept,
+      (cell) => this.#send(cell, job),
+      () => this.submit(id, job),
+    );
+  }
+
+  #send(cell: LiveCell, job: Job): Promise<JobResult> {
+    const { tenant } = cell;
     if (cell.unanswered >= (tenant.code.maxQueuedCalls ?? this.#options.maxQueuedCalls)) {
       throw new GtpackError(
         'cell_busy',
-        `${cell.unanswered} calls of tenant ${id} wait already, which is the most allowed.`,
+        `${cell.unanswered} calls of tenant ${tenant.id} wait already, which is the most allowed.`,
       );
     }
     this.#cells.use(cell);
@@ -132,6 +149,7 @@ export class Sandbox {
   /** Ends every cell; jobs that run are lost, as `cell_lost`. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#line.refuseAll(stopping());
     await this.#hosts.stop();
   }
 
@@ -141,16 +159,47 @@ export class Sandbox {
     return tenant;
   }
 
-  #liveCell(tenant: Tenant): LiveCell {
-    if (this.#stopped) throw new GtpackError('host_stopping', 'The host is stopping.');
+  /**
+   * Uses a tenant's cell: the one that lives, a new one, or, where all that may live are at work, the one that it gets
+   * when its turn has come.
+   */
+  #inCell<T>(
+    id: TenantId,
+    isKept: boolean,
+    use: (cell: LiveCell) => Promise<T>,
+    again: () => Promise<T>,
+  ): Promise<T> {
+    if (this.#stopped) throw stopping();
+    const tenant = this.#tenant(id);
+    const cell = this.#liveCell(tenant);
+    if (cell !== undefined) return use(cell);
+    // Nobody passes those that wait.
+    if (!this.#line.isEmpty || !this.#cells.makeRoom())
+      return this.#line.wait(id, isKept, async () => again());
+    return use(this.#open(tenant));
+  }
+
+  /** Gives the room that there is to those who wait, in their order. */
+  #admit(): void {
+    while (!this.#stopped && !this.#line.isEmpty && this.#cells.makeRoom()) {
+      const first = this.#line.take();
+      if (first === undefined) return;
+      this.#open(this.#tenant(first.tenant));
+      first.begin();
+    }
+    // More may be overdue than there were cells to retire.
+    if (!this.#line.isEmpty) this.#cells.retire(this.#line.overdue);
+  }
+
+  /** The one that the tenant has, if it is still as it has to be. */
+  #liveCell(tenant: Tenant): LiveCell | undefined {
     const { cell } = tenant;
     const held = this.quarantine.heldOf(tenant.id);
     if (cell?.placement === this.#placementOf(tenant) && isSame(cell.without, held)) return cell;
     // It answers what it has, and is closed then.
     tenant.cell = undefined;
     if (cell !== undefined) this.#cells.closeIfRetired(cell);
-    tenant.cell = this.#open(tenant, held);
-    return tenant.cell;
+    return undefined;
   }
 
   #placementOf({ id, code }: Tenant): Placement {
@@ -158,8 +207,8 @@ export class Sandbox {
     return this.#probation.isOn(id) ? 'apart' : 'shared';
   }
 
-  #open(tenant: Tenant, without: ReadonlySet<string>): LiveCell {
-    this.#cells.makeRoom();
+  #open(tenant: Tenant): LiveCell {
+    const without = this.quarantine.heldOf(tenant.id);
     const placement = this.#placementOf(tenant);
     const host = this.#hosts.withRoom(placement);
     const cell = new LiveCell({
@@ -171,6 +220,7 @@ export class Sandbox {
       oneAtATime: this.#probation.isOneAtATime(tenant.id),
     });
     this.#nextCell += 1;
+    tenant.cell = cell;
     this.#cells.add(cell);
     this.#options.onCellOpened?.(tenant.id);
     host.retain(tenant.code.modules);
@@ -192,6 +242,7 @@ export class Sandbox {
           if (first !== undefined) cell.failToOpen(GtpackError.ofProblems([first, ...rest]));
         }
         cell.open(report.problems);
+        if (cell.isIdle) this.#admit();
         if (report.problems.length > 0) this.#options.onFlowProblems(tenant, report.problems);
         break;
       case 'open_failed':
@@ -200,6 +251,7 @@ export class Sandbox {
       case 'job_done':
         cell.settle(report.id, report.result);
         this.#cells.closeIfRetired(cell);
+        if (cell.isIdle) this.#admit();
         break;
       case 'effect':
         this.#answer(cell, report.call, report.effect.run, () =>
@@ -247,6 +299,7 @@ export class Sandbox {
     this.#charge(cell, loss);
     cell.abandonJobs((job, { provider }) => errorAfter(loss, id, job, provider));
     if (loss.reason !== 'stopped') this.#options.onCellLost(id, loss);
+    this.#admit();
   }
 
   /** Holds a loss against the provider or flow that is known to have caused it. */
@@ -289,7 +342,12 @@ export class Sandbox {
       this.#charge(cell, loss);
       this.#options.onCellLost(id, loss);
     }
+    this.#admit();
   }
+}
+
+function stopping(): GtpackError {
+  return new GtpackError('host_stopping', 'The host is stopping.');
 }
 
 function isSame(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

@@ -7,6 +7,7 @@ import { FrameReader } from '../../host/sandbox/frame-channel.ts';
 import { startLockedDown } from '../../host/sandbox/lockdown.ts';
 import type { CellReport, EffectAnswer, HostMessage, Job } from '../../host/sandbox/protocol.ts';
 import type { Sandbox } from '../../host/sandbox/sandbox.ts';
+import { DEFAULT_LINE } from '../../host/sandbox/waiting-line.ts';
 import {
   alpha,
   assemblyScriptTenant,
@@ -83,6 +84,7 @@ describe('past the cells that may live', () => {
     // The oldest, but not the one that was used least recently.
     expect(await count(sandbox, alpha)).toBe(2);
     expect(await count(sandbox, delta)).toBe(1);
+    expect(opened?.losses).toEqual([]);
     expect(await count(sandbox, alpha)).toBe(3);
     expect(await count(sandbox, gamma)).toBe(2);
     expect(sandbox.counts().cells).toBe(3);
@@ -106,27 +108,104 @@ describe('past the cells that may live', () => {
     expect(await call).toEqual({ kind: 'output', output: 'null' });
   });
 
-  test('a tenant that finds all of them at work is told to come back, loses nothing, and is served then', async () => {
+  test('a tenant that finds all of them at work waits, loses nothing, and is served as soon as one is done', async () => {
     const sandbox = start({ maxLiveCells: 2 }, [gamma], [alpha, beta]);
-    const calls = [sandbox.submit(alpha, asks), sandbox.submit(beta, asks)];
+    const calls = [sandbox.submit(alpha, asks)];
+    await expect.poll(() => waiting.length).toBe(1);
+    calls.push(sandbox.submit(beta, asks));
     await expect.poll(() => waiting.length).toBe(2);
-    for (const ask of [() => sandbox.submit(gamma, ingestJob('{}')), () => sandbox.prepare(gamma)]) {
-      expect(ask).toThrow(
-        expect.objectContaining({
-          code: 'cell_busy',
-          status: 429,
-          retryable: true,
-          message: expect.stringMatching(/All 2 cells are at work/),
-        }),
-      );
-    }
+    const opening = sandbox.prepare(gamma);
+    const counted = [count(sandbox, gamma), count(sandbox, gamma)];
     // Those that are at work are served as ever.
     const more = sandbox.submit(alpha, asks);
     await expect.poll(() => waiting.length).toBe(3);
+    expect(sandbox.counts().cells).toBe(2);
+    waiting[1]?.(OK);
+    expect(await Promise.all(counted)).toEqual([1, 2]);
+    expect(await opening).toEqual([]);
     for (const answer of waiting) answer(OK);
     expect(await Promise.all([...calls, more])).toHaveLength(3);
-    expect(await count(sandbox, gamma)).toBe(1);
     expect(opened?.losses).toEqual([]);
+  });
+
+  test('those that wait come in the order in which they came, and nobody passes them', async () => {
+    const sandbox = start({ maxLiveCells: 1 }, [beta, gamma, delta], [alpha]);
+    const call = sandbox.submit(alpha, asks);
+    await expect.poll(() => waiting.length).toBe(1);
+    const served: string[] = [];
+    const inLine = [gamma, beta, delta].map((tenant) =>
+      count(sandbox, tenant).then(() => served.push(tenant)),
+    );
+    waiting[0]?.(OK);
+    await Promise.all([call, ...inLine]);
+    expect(served).toEqual([gamma, beta, delta]);
+  });
+
+  test('a tenant that is always at work gives way once others have waited long enough, and waits then as they did', async () => {
+    const line = { ...DEFAULT_LINE, patienceMs: 0 };
+    const sandbox = start({ maxLiveCells: 1, line }, [beta, gamma], [alpha]);
+    const calls = [sandbox.submit(alpha, asks)];
+    await expect.poll(() => waiting.length).toBe(1);
+    let served = 0;
+    const others = [beta, gamma].map((tenant) =>
+      count(sandbox, tenant).then((counted) => {
+        served += 1;
+        return counted;
+      }),
+    );
+    // The next call is there before the one before is answered: it is never idle of its own accord.
+    let answered = 0;
+    await expect
+      .poll(() => {
+        if (served === 0 && calls.length < 15) calls.push(sandbox.submit(alpha, asks));
+        if (waiting.length > answered + 1 || calls.length >= 15 || served > 0) {
+          for (; answered < waiting.length - (served > 0 ? 0 : 1); answered += 1) waiting[answered]?.(OK);
+        }
+        // The last of those that its cell had before it was told to make room.
+        if (waiting.length > 0 && calls.length > waiting.length + 2) for (const answer of waiting) answer(OK);
+        return served;
+      })
+      .toBe(2);
+    expect(await Promise.all(others)).toEqual([1, 1]);
+    await expect
+      .poll(() => {
+        for (const answer of waiting) answer(OK);
+        return waiting.length;
+      })
+      .toBe(calls.length);
+    expect(new Set((await Promise.all(calls)).map(({ kind }) => kind))).toEqual(new Set(['output']));
+    expect(opened?.losses).toEqual([]);
+  });
+
+  test('the line is bounded, and whoever waits for an answer is told to come back after a while', async () => {
+    const line = { ...DEFAULT_LINE, maxTenants: 1, maxJobsATenant: 2, maxWaitMs: 1 };
+    const sandbox = start({ maxLiveCells: 1, line }, [beta, gamma], [alpha]);
+    const call = sandbox.submit(alpha, asks);
+    await expect.poll(() => waiting.length).toBe(1);
+    const late = [sandbox.submit(beta, ingestJob('{}')), sandbox.submit(beta, ingestJob('{}'))];
+    const busy = (why: RegExp) =>
+      expect.objectContaining({
+        code: 'cell_busy',
+        status: 429,
+        retryable: true,
+        message: expect.stringMatching(why),
+      });
+    expect(() => sandbox.submit(beta, ingestJob('{}'))).toThrow(busy(/2 calls of tenant beta wait/));
+    expect(() => sandbox.submit(gamma, ingestJob('{}'))).toThrow(busy(/1 tenants wait/));
+    for (const one of late) await expect(one).rejects.toEqual(busy(/none was free within 1 ms/));
+    waiting[0]?.(OK);
+    expect(await call).toMatchObject({ kind: 'output' });
+    expect(await count(sandbox, gamma)).toBe(1);
+  });
+
+  test('whoever stands in line when the host stops is told so', async () => {
+    const sandbox = start({ maxLiveCells: 1 }, [beta], [alpha]);
+    const call = sandbox.submit(alpha, asks);
+    await expect.poll(() => waiting.length).toBe(1);
+    const late = sandbox.submit(beta, ingestJob('{}'));
+    const outcomes = Promise.allSettled([call, late]);
+    await sandbox.stop();
+    expect((await outcomes)[1]).toMatchObject({ status: 'rejected', reason: { code: 'host_stopping' } });
   });
 });
 
@@ -213,7 +292,7 @@ describe('the modules of a cell host', () => {
     });
     host.send(1, { kind: 'job', id: 1, job: ingestJob('{}') });
     await expect
-      .poll(() => reports.get(1)?.at(-1))
+      .poll(() => reports.get(1)?.find(({ kind }) => kind === 'job_done'))
       .toMatchObject({ kind: 'job_done', result: { kind: 'events' } });
     await host.stop();
   });
