@@ -48,6 +48,7 @@ export class Attempt {
   #isAnswer = false;
   #isStarted = false;
   #hasRounds = false;
+  #isLost = false;
 
   constructor(parts: StepParts, standing: Standing) {
     const { run, frame, compiled, key } = parts;
@@ -92,6 +93,15 @@ export class Attempt {
   /** That its effect is about to happen is recorded. */
   start(): void {
     this.#isStarted = true;
+  }
+
+  /** Its effect has happened, and its outcome was not stored. */
+  lose(): void {
+    this.#isLost = true;
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** The chains that it waits for may have effects. */

@@ -31,7 +31,7 @@ export interface NodeOutcome {
   readonly tries?: readonly FailedTry[];
   /** Of `retrying` and `waiting`: nothing before; milliseconds since the Unix epoch. */
   readonly due?: number;
-  /** Of `started`: the delivery that the effect belongs to, by its event's position on the bus. */
+  /** Of an effect that may have happened: the delivery that it belongs to, by its event's position on the bus. */
   readonly at?: number;
   /** How often the run was put off for it. */
   readonly waits?: number;

@@ -12,10 +12,12 @@ const MAX_WAIT_IN_CELL_MS = 2000;
 /** Of a failed try, in the journal; as long as what a guest may say, so that no secret in it is cut in two before it is found. */
 const MAX_TRY_CHARACTERS = 2048;
 
+const EFFECT_UNKNOWN = 'effect_unknown';
 /** Failures that leave open what became of the effect that was under way. */
 const LEFT_UNKNOWN: ReadonlySet<string> = new Set([
-  'effect_unknown',
+  EFFECT_UNKNOWN,
   'bus_unavailable',
+  'bus_disk_full',
   'host_stopping',
   'run_taken',
 ]);
@@ -156,6 +158,7 @@ export class Step {
         await state.record();
       } catch (error) {
         takeBack();
+        attempt.lose();
         throw error;
       }
     }
@@ -197,7 +200,7 @@ export class Step {
     const { node } = this.#parts.compiled;
     const what = node.type === 'event' ? `${node.config.action} of ${node.config.provider}` : node.type;
     return new GtpackError(
-      'effect_unknown',
+      EFFECT_UNKNOWN,
       `The effect of the node ${node.id} (${what}) may have happened: ${why}.`,
       {
         cure: 'See whether it has. If it has not, `gtpack dlq replay` does it; if it has, leave the event dead or drop it. With `on_unknown: repeat` the node would do it again by itself.',
@@ -247,10 +250,14 @@ export class Step {
     const { onError } = node;
     const { code, message, node: where, retryable } = failure.error;
     if (onError === undefined || !failure.isTheNodes) {
-      const outcome = attempt.outcome({ status: 'error', next: null, error: { code, message } });
-      journal.write(attempt.ordinal, outcome);
+      const isUnknown =
+        code === EFFECT_UNKNOWN || (attempt.isStarted && (attempt.isLost || LEFT_UNKNOWN.has(code)));
+      const error = { code, message };
+      // Another chain's record may take it along, over what said that the effect had begun.
+      const at = isUnknown ? { at: this.#parts.run.order.position } : {};
+      journal.write(attempt.ordinal, attempt.outcome({ status: 'error', next: null, error, ...at }));
       // Else the next delivery would take it for unknown.
-      if (attempt.isStarted && !LEFT_UNKNOWN.has(code)) await state.record();
+      if (attempt.isStarted && !isUnknown) await state.record();
       throw failure;
     }
     const goesOn = onError === CONTINUE && !frame.flow.nodes.has(onError);

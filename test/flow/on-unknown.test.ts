@@ -51,8 +51,8 @@ async function killed(nodes: string, store: Store, options: RunOptions = {}): Pr
   await called.promise;
 }
 
-function again(nodes: string, store: Store, h = harness(), position = 1): Promise<RunOutcome> {
-  return go(nodes, store.record(h), { journal: [...store.journal], position });
+function again(nodes: string, store: Store, h = harness(), position = 1, target = 'a'): Promise<RunOutcome> {
+  return go(nodes, store.record(h), { journal: Object.values(store.journal), position, target });
 }
 
 function answering(answer: EffectAnswer): Harness {
@@ -134,6 +134,55 @@ describe('an effect that may have happened', () => {
     expect((await again(nodes, store)).error?.code).toBe('effect_unknown');
   });
 });
+
+describe('an effect that may have happened, beside another chain', () => {
+  const nodes = `- { id: both, type: parallel, config: { branches: { one: a, two: y } } }
+- { id: a, type: event, config: { provider: mail, action: send }, next: end }
+- { id: y, type: event, config: { provider: other, action: send }, next: end }`;
+
+  test('is not repeated, though the other chain recorded what was known of it since', async () => {
+    const store = new Store();
+    const h = store.record(harness());
+    const stored = h.answerRecord;
+    const isLost = Promise.withResolvers<void>();
+    h.answerRecord = async (journal) => {
+      // The mail is sent; the bus is away for what became of it, and is back for the other chain.
+      if (!journal.journal.some(({ entry }) => JSON.parse(entry).status === 'ok') || h.calls.length < 2)
+        return stored(journal);
+      h.answerRecord = stored;
+      setImmediate(isLost.resolve);
+      return { kind: 'problem', problem: { code: 'bus_unavailable', message: 'Away.', retryable: true } };
+    };
+    h.answerCall = async ({ provider }) => {
+      if (provider === 'other') await isLost.promise;
+      return { kind: 'ok', output: '{}' };
+    };
+    const { error } = await go(nodes, h, { target: 'both' });
+    expect(error).toMatchObject({ code: 'bus_unavailable', retryable: true });
+    expect(Object.values(store.journal).some((entry) => JSON.parse(entry).node === 'y')).toBe(true);
+    const later = harness();
+    expect((await again(nodes, store, later, 1, 'both')).error?.code).toBe('effect_unknown');
+    expect(later.calls).toEqual([]);
+  });
+});
+
+test.each(['bus_unavailable', 'bus_disk_full', 'bus_refused'])(
+  'an effect whose outcome meets %s is not repeated once there is room again',
+  async (code) => {
+    const store = new Store();
+    const h = store.record(harness());
+    const stored = h.answerRecord;
+    h.answerRecord = async (journal) => {
+      if (h.calls.length === 0) return stored(journal);
+      h.answerRecord = stored;
+      return { kind: 'problem', problem: { code, message: 'Nothing was stored.', retryable: true } };
+    };
+    expect((await go(call('mail'), h)).error?.code).toBe(code);
+    const later = harness();
+    expect((await again(call('mail'), store, later)).error?.code).toBe('effect_unknown');
+    expect(later.calls).toEqual([]);
+  },
+);
 
 describe('an effect of which the outcome was recorded', () => {
   test('is not done again, and the run goes on', async () => {
