@@ -58,7 +58,11 @@ async function ran(
   };
   const program = new FlowProgram([flow], { limits: DEFAULT_LIMITS, scripts, host: h.host });
   const event = new RunEvent(JSON.stringify({ ...EVENT, payload }));
-  const outcome = await program.run({ runId: RUN, flow: flow.name, trigger: 0, position: 1, journal: [] }, event, h.host);
+  const outcome = await program.run(
+    { runId: RUN, flow: flow.name, trigger: 0, position: 1, journal: [] },
+    event,
+    h.host,
+  );
   const output = JSON.parse(outcome.output ?? 'null') as Json;
   return { calls, output, ...(outcome.error === undefined ? {} : { error: outcome.error.code }) };
 }
