@@ -22,6 +22,7 @@ import { hexSource } from './event/hex-source.ts';
 import type { TenantId } from './event/names.ts';
 import { Quotas } from './fairness/quotas.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
+import { FlowVersions } from './flow/flow-versions.ts';
 import { FlowMatcher } from './flow/match.ts';
 import { RunRecorder } from './flow/run-recorder.ts';
 import { NO_GRANTS } from './grant/grants.ts';
@@ -184,6 +185,7 @@ async function assemble(
   const dispatcher = new Dispatcher({
     bus,
     cells,
+    versions: new FlowVersions({ state: bus.state, now: Date.now }),
     random: Math.random,
     now: Date.now,
     onSettleError: (tenant, error) =>

@@ -14,6 +14,7 @@ import type { Job, JobResult, RunOrder } from '../sandbox/protocol.ts';
 import { calledFlow } from './call.ts';
 import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
+import { currentFlow, type FlowVersions, type KeptFlow, waitedFlows } from './flow-versions.ts';
 import { failed, resultsOf, runErrorOf } from './job-result.ts';
 import { FlowMatcher, type Match, runId } from './match.ts';
 import { parkedRun, type ResumedRun, resumedRun } from './parked-run.ts';
@@ -28,6 +29,8 @@ export interface CellSubmit {
 export interface DispatcherOptions {
   readonly bus: Pick<Bus, 'consume' | 'journals'>;
   readonly cells: CellSubmit;
+  /** What parked runs go on through. */
+  readonly versions: Pick<FlowVersions, 'keep' | 'load'>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   /** Milliseconds since the Unix epoch. */
@@ -53,13 +56,19 @@ export interface TenantConsume extends Pick<ConsumeOptions, 'maxInFlight' | 'ord
   readonly maxParkedRuns?: number;
 }
 
+interface PendingMatch extends Pick<Match, 'trigger'> {
+  readonly flow: Pick<Flow, 'name' | 'digest'>;
+}
+
 /** A bus that has no space, or whose server is away, is asked again after this. */
 const SETTLE_AGAIN_MS = 1000;
 
 interface Pending {
   readonly delivery: Delivery;
   readonly resumed: ResumedRun | undefined;
-  readonly matches: readonly { readonly match: Match; readonly runId: string }[];
+  readonly matches: readonly { readonly match: PendingMatch; readonly runId: string }[];
+  /** That a run which is parked goes on through. */
+  readonly flows: (match: PendingMatch) => Promise<readonly KeptFlow[]>;
 }
 
 /** Carries the events of tenants from the bus to their cells, and settles them by how their runs end. */
@@ -137,6 +146,7 @@ class TenantDispatch {
   readonly #options: DispatcherOptions;
   readonly #alerts: DeadLetterAlerts;
   readonly #matcher: FlowMatcher;
+  readonly #flows: ReadonlyMap<string, Flow>;
   readonly #consumer = Promise.withResolvers<Consumer>();
   readonly #inFlight = new Set<Promise<void>>();
   /** Attempts that are not held against an event, by its sequence; a restart forgets them. */
@@ -154,6 +164,7 @@ class TenantDispatch {
     this.#alerts = alerts;
     this.#options = options;
     this.#matcher = new FlowMatcher(flows);
+    this.#flows = new Map(flows.map((flow) => [flow.name, flow]));
   }
 
   async start(options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>): Promise<void> {
@@ -181,10 +192,9 @@ class TenantDispatch {
   #take(deliveries: readonly Delivery[]): void {
     const work: Pending[] = [];
     for (const delivery of deliveries) {
-      const resumed = resumedRun(delivery);
-      const matches = this.#matchesOf(delivery, resumed);
-      if (matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery, resumed)));
-      else work.push({ delivery, matches, resumed });
+      const pending = this.#pending(delivery);
+      if (pending.matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery)));
+      else work.push(pending);
     }
     const again = work.filter(
       ({ delivery, resumed }) => delivery.redelivered || delivery.attempt > 1 || resumed !== undefined,
@@ -195,22 +205,33 @@ class TenantDispatch {
     }
   }
 
-  #matchesOf(delivery: Delivery, resumed: ResumedRun | undefined): Pending['matches'] {
-    if (resumed !== undefined) {
-      const match = this.#matcher.find(resumed.flow, resumed.trigger);
-      return match === undefined ? [] : [{ match, runId: resumed.runId }];
+  #pending(delivery: Delivery): Pending {
+    const resumed = resumedRun(delivery);
+    if (resumed === undefined) {
+      const matches = this.#matcher
+        .match(delivery)
+        .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
+      const flows = async ({ flow }: PendingMatch) =>
+        waitedFlows(flow.name, this.#flows).map((waited) => currentFlow(waited));
+      return { delivery, resumed, matches, flows };
     }
-    return this.#matcher
-      .match(delivery)
-      .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
+    const { runId: id, flow, trigger } = resumed;
+    let loading: Promise<readonly KeptFlow[]> | undefined;
+    const load = () => this.#options.versions.load(this.#tenant, resumed.flows, this.#flows);
+    return {
+      ...{ delivery, resumed, matches: [{ match: { flow, trigger }, runId: id }] },
+      flows: () => {
+        loading ??= load();
+        return loading;
+      },
+    };
   }
 
-  /** No flow waits for the event; one that is called by its name, or whose run was parked, may have been removed since. */
-  #unmatched(delivery: Delivery, resumed: ResumedRun | undefined): Settlement {
-    const called = resumed?.flow ?? calledFlow(delivery.schedule);
+  /** No flow waits for the event; one that is called by its name may have been removed since. */
+  #unmatched(delivery: Delivery): Settlement {
+    const called = calledFlow(delivery.schedule);
     if (called === undefined) return { kind: 'ack', delivery, runs: [] };
-    const gone = resumed === undefined ? 'be called by its name' : 'go on with its parked run';
-    const reason = `Flow ${called}: flow_unknown: The flow cannot ${gone} any more.`;
+    const reason = `Flow ${called}: flow_unknown: The flow cannot be called by its name any more.`;
     const alert = this.#alerts.of(delivery, reason, called);
     return { kind: 'dead', delivery, reason, runs: [], ...(alert === undefined ? {} : { alert }) };
   }
@@ -238,10 +259,15 @@ class TenantDispatch {
         ? [runRecord(delivery, result, pending.matches[at]?.match.flow.digest ?? '', event)]
         : [],
     );
-    await this.#settle(this.#settlement(pending, results, runs), resumed?.event.id);
+    const settlement = await this.#settlement(pending, results, runs);
+    await this.#settle(settlement, resumed?.event.id);
   }
 
-  #settlement(pending: Pending, results: readonly RunResult[], runs: readonly RunRecord[]): Settlement {
+  async #settlement(
+    pending: Pending,
+    results: readonly RunResult[],
+    runs: readonly RunRecord[],
+  ): Promise<Settlement> {
     const { delivery } = pending;
     const { sequence, attempt } = delivery;
     const spared = this.#spared.get(sequence) ?? 0;
@@ -255,7 +281,7 @@ class TenantDispatch {
         return { kind: 'ack', delivery, runs };
       case 'park': {
         const { delayMs } = decision;
-        const parked = this.#parked(pending, results);
+        const parked = await this.#parked(pending, results);
         if (parked === null) return { kind: 'nak', delivery, delayMs };
         return { kind: 'ack', delivery, runs, parking: { runs: parked, max: this.#maxParkedRuns, delayMs } };
       }
@@ -272,21 +298,39 @@ class TenantDispatch {
   }
 
   /** @returns null where one cannot be parked, and all of them wait with their event */
-  #parked({ delivery, matches, resumed }: Pending, results: readonly RunResult[]): ParkedRun[] | null {
+  async #parked(
+    { delivery, matches, resumed, flows }: Pending,
+    results: readonly RunResult[],
+  ): Promise<ParkedRun[] | null> {
     if (this.#maxParkedRuns === 0) return null;
     const parked: ParkedRun[] = [];
     for (const [at, result] of results.entries()) {
       const match = matches[at]?.match;
       if (result.status !== 'waiting' || match === undefined) continue;
-      const run = parkedRun(delivery, match, result, resumed?.event ?? delivery);
+      const kept = await this.#keep(() => flows(match));
+      if (kept === null) return null;
+      const versions = kept.map(({ name, digest }) => [name, digest] as const);
+      const run = parkedRun(delivery, match.trigger, result, versions, resumed?.event ?? delivery);
       if (run === null) return null;
       parked.push(run);
     }
     return parked;
   }
 
+  /** @returns null where the bus cannot store them at present */
+  async #keep(flows: () => Promise<readonly KeptFlow[]>): Promise<readonly KeptFlow[] | null> {
+    try {
+      const kept = await flows();
+      await this.#options.versions.keep(this.#tenant, kept);
+      return kept;
+    } catch (error) {
+      this.#options.onSettleError(this.#tenant, error);
+      return null;
+    }
+  }
+
   async #run(
-    { delivery, matches, resumed }: Pending,
+    { delivery, matches, resumed, flows }: Pending,
     journals: Promise<Journals> | undefined,
   ): Promise<RunResult[]> {
     const { json } = resumed?.event ?? delivery;
@@ -297,6 +341,11 @@ class TenantDispatch {
         orders = matches.map((match) =>
           orderOf(match, delivery.sequence, entriesOf(resumed, known.get(match.runId))),
         );
+      if (resumed !== undefined) {
+        const older = (await flows(resumed)).filter(({ isCurrent }) => !isCurrent);
+        const versions = older.map((flow) => flow.json());
+        if (versions.length > 0) orders = orders.map((order) => ({ ...order, versions }));
+      }
       const job: Job = { kind: 'run', event: json, attempt: delivery.attempt, runs: orders };
       const results = resultsOf(await this.#options.cells.submit(this.#tenant, job), orders);
       return resumed === undefined ? results : results.map((result) => sinceResumed(result, resumed));

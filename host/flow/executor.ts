@@ -18,9 +18,15 @@ export interface ProgramOptions {
   readonly host: Pick<FlowHost, 'guard' | 'cpuMs'>;
 }
 
+/** Versions of flows that stay compiled besides the current ones. */
+const MAX_OLDER = 32;
+
 /** A tenant's flows, compiled once for its cell. Runs may overlap. */
 export class FlowProgram {
   readonly #flows = new Map<string, CompiledFlow | GtpackError>();
+  /** Versions that runs began with before the flows were changed, by digest. */
+  readonly #older = new Map<string, CompiledFlow | GtpackError>();
+  readonly #compile: (flow: Flow) => CompiledFlow | GtpackError;
   readonly #limits: CellLimits;
 
   /** A flow that does not compile fails its runs, and leaves the others alone. */
@@ -34,10 +40,9 @@ export class FlowProgram {
       effectWallMs: limits.effectCallWallMs,
       ids: eventIds(),
     };
-    for (const flow of flows) {
-      const isHeld = without.includes(`flow:${flow.name}`);
-      this.#flows.set(flow.name, isHeld ? heldBack(flow.name) : compileFlow(flow, shared));
-    }
+    this.#compile = (flow) =>
+      without.includes(`flow:${flow.name}`) ? heldBack(flow.name) : compileFlow(flow, shared);
+    for (const flow of flows) this.#flows.set(flow.name, this.#compile(flow));
   }
 
   /** What is wrong with flows that do not compile: scripts, since all else was found when the flow was loaded. */
@@ -50,7 +55,9 @@ export class FlowProgram {
   /** Runs a flow to its end, or on from where its journal ends. Never rejects (F4). */
   async run(order: RunOrder, event: RunEvent, host: FlowHost): Promise<RunOutcome> {
     const startedAt = host.now();
-    const flow = this.#flow(order.flow);
+    const versions = this.#versions(order.versions ?? []);
+    const flows = (name: string): CompiledFlow | GtpackError => versions.get(name) ?? this.#flow(name);
+    const flow = flows(order.flow);
     if (flow instanceof GtpackError) {
       return failedOutcome(order, runErrorOf(flow, null), host.now() - startedAt);
     }
@@ -65,8 +72,25 @@ export class FlowProgram {
       const { error } = RunFailure.of(thrown, placeOf(flow, undefined));
       return failedOutcome(order, error, host.now() - startedAt);
     }
-    const flows = (name: string): CompiledFlow | GtpackError => this.#flow(name);
     return new Run({ flow, order, event, host, limits: this.#limits, flows, startedAt }).toEnd();
+  }
+
+  /** Flows that are not the program's own any more, by their names. */
+  #versions(texts: readonly string[]): ReadonlyMap<string, CompiledFlow | GtpackError> {
+    const found = new Map<string, CompiledFlow | GtpackError>();
+    for (const text of texts) {
+      const flow = JSON.parse(text) as Flow;
+      const compiled = this.#older.get(flow.digest) ?? this.#compile(flow);
+      // The one that was used last stands last.
+      this.#older.delete(flow.digest);
+      this.#older.set(flow.digest, compiled);
+      found.set(flow.name, compiled);
+    }
+    for (const digest of this.#older.keys()) {
+      if (this.#older.size <= MAX_OLDER) break;
+      this.#older.delete(digest);
+    }
+    return found;
   }
 
   #flow(name: string): CompiledFlow | GtpackError {

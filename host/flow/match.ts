@@ -24,15 +24,12 @@ export class FlowMatcher {
   readonly #exact = new Map<string, Match[]>();
   readonly #schedules = new Map<string, Match>();
   readonly #calls = new Map<string, Match>();
-  /** By the flow's name and the trigger's place. */
-  readonly #all = new Map<string, Match>();
   readonly #patterns: { readonly tokens: readonly string[]; readonly match: Match }[] = [];
 
   constructor(flows: readonly Flow[]) {
     for (const flow of flows) {
       for (const [index, trigger] of flow.triggers.entries()) {
         const match = { flow, trigger: index, target: trigger.target };
-        this.#all.set(`${flow.name}/${index}`, match);
         this.#add(trigger, match);
       }
     }
@@ -58,11 +55,6 @@ export class FlowMatcher {
       }
     }
     return matches;
-  }
-
-  /** A flow's trigger by its place; undefined where the flow has it no more. */
-  find(flow: string, trigger: number): Match | undefined {
-    return this.#all.get(`${flow}/${trigger}`);
   }
 
   #add(trigger: Trigger, match: Match): void {

@@ -2,7 +2,7 @@ import type { Delivery, JournalEntry } from '../bus/bus.ts';
 import { isResumption, type ParkedRun } from '../bus/parked.ts';
 import type { EventType } from '../event/names.ts';
 import type { RunOutcome } from '../sandbox/protocol.ts';
-import type { Match } from './match.ts';
+import type { FlowVersion } from './flow-versions.ts';
 
 /** Longer ones wait with their events, which are put off: many are read at a time when they are due. */
 const MAX_STATE_CHARACTERS = 256 * 1024;
@@ -10,9 +10,8 @@ const MAX_STATE_CHARACTERS = 256 * 1024;
 /** What a parked run goes on with, as it lies in the event that resumes it. */
 interface RunState {
   readonly run_id: string;
-  readonly flow: string;
-  /** Of the flow that it began with. */
-  readonly digest: string;
+  /** The flow that it began with, and those that it waits for. */
+  readonly flows: readonly FlowVersion[];
   readonly trigger: number;
   readonly event_id: string;
   readonly event_type: EventType;
@@ -27,7 +26,8 @@ interface RunState {
 /** A run that an event resumes. */
 export interface ResumedRun {
   readonly runId: string;
-  readonly flow: string;
+  readonly flow: { readonly name: string; readonly digest: string };
+  readonly flows: readonly FlowVersion[];
   readonly trigger: number;
   readonly waits: number;
   readonly event: { readonly id: string; readonly type: EventType; readonly json: string };
@@ -35,21 +35,22 @@ export interface ResumedRun {
 }
 
 /**
+ * @param flows that it goes on through, its own first
  * @param event what the run is of: the delivery itself, unless that one resumed it
  * @returns null for one that cannot be parked
  */
 export function parkedRun(
   delivery: Delivery,
-  { flow, trigger }: Match,
+  trigger: number,
   outcome: RunOutcome,
+  flows: readonly FlowVersion[],
   event: Pick<Delivery, 'id' | 'type' | 'json'>,
 ): ParkedRun | null {
   const { runId, parked } = outcome;
   if (parked === undefined) return null;
   const state: RunState = {
     run_id: runId,
-    flow: flow.name,
-    digest: flow.digest,
+    flows,
     trigger,
     event_id: event.id,
     event_type: event.type,
@@ -67,9 +68,10 @@ export function resumedRun({ schedule, json }: Pick<Delivery, 'schedule' | 'json
   if (!isResumption(schedule)) return undefined;
   // A host's own, and flat: what tenants made of it are texts.
   const { payload } = JSON.parse(json) as { readonly payload: RunState };
-  const { run_id: runId, flow, trigger, waits, event_id: id, event_type: type, event, journal } = payload;
+  const { run_id: runId, flows, trigger, waits, event_id: id, event_type: type, event, journal } = payload;
+  const [[name, digest] = ['', '']] = flows;
   return {
-    ...{ runId, flow, trigger, waits },
+    ...{ runId, flow: { name, digest }, flows, trigger, waits },
     event: { id, type, json: event },
     journal: journal.map(([ordinal, entry]) => ({ runId, ordinal, entry })),
   };

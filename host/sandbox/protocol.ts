@@ -206,6 +206,8 @@ export interface RunOrder {
   readonly position: number;
   /** Entries of the run's journal as JSON texts, in order; empty for a new run. */
   readonly journal: readonly string[];
+  /** Flows as the run began with them, as JSON texts, where they are others by now. */
+  readonly versions?: readonly string[];
 }
 
 export type JobResult =

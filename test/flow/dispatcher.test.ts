@@ -9,7 +9,7 @@ import type {
 } from '../../host/bus/bus.ts';
 import { GtpackError } from '../../host/errors.ts';
 import { parseEventType, parseTenantId, type TenantId } from '../../host/event/names.ts';
-import { type CellSubmit, Dispatcher } from '../../host/flow/dispatcher.ts';
+import { type CellSubmit, Dispatcher, type TenantConsume } from '../../host/flow/dispatcher.ts';
 import type { Flow } from '../../host/flow/flow.ts';
 import { runId } from '../../host/flow/match.ts';
 import type { Job, JobResult, RunError, RunOutcome } from '../../host/sandbox/protocol.ts';
@@ -153,21 +153,143 @@ function delivery(id: string, type = 'order.created', more: Partial<Delivery> = 
   };
 }
 
-async function open(flows: Flow[] = [flow('orders', 'order.*')]) {
+async function open(flows: Flow[] = [flow('orders', 'order.*')], more: Partial<TenantConsume> = {}) {
   const bus = new HandBus();
+  const versions = new Map<string, string>();
   const cells = new HandCells();
   const errors: unknown[] = [];
   const dispatcher = new Dispatcher({
     bus,
     cells,
+    versions: {
+      keep: async (_, kept) => {
+        for (const { digest, json } of kept) versions.set(digest, json());
+      },
+      load: async (_, wanted) =>
+        wanted.map(([name, digest]) => {
+          const json = versions.get(digest);
+          if (json === undefined) throw new GtpackError('flow_changed', 'It is not kept.');
+          return { name, digest, isCurrent: flows.some((one) => one.digest === digest), json: () => json };
+        }),
+    },
     random: () => 0.5,
     now: () => 1_700_000_000_000,
     onSettleError: (_, error) => errors.push(error),
     settleAgainMs: 1,
   });
-  await dispatcher.open(tenant, flows, { maxInFlight: 256 });
-  return { bus, cells, dispatcher, errors };
+  await dispatcher.open(tenant, flows, { maxInFlight: 256, ...more });
+  return { bus, cells, dispatcher, errors, versions };
 }
+
+const parkedAt = (due: number) => ({ due, waits: 1, journal: [{ ordinal: 0, entry: '{"n":0}' }] });
+
+/** Runs that wait. */
+const waiting =
+  (due = 5000): HandCells['answer'] =>
+  async (job) => ({
+    kind: 'runs',
+    runs: job.runs.map(({ runId: id, flow: name }) => ({
+      ...{ runId: id, flow: name, status: 'waiting', waitMs: 90_000, parked: parkedAt(due) },
+      ...{ journalJson: '[]', durationMs: 1 },
+    })),
+  });
+
+/** What resumes the run that a settlement parks. */
+function resumption(settlement: Settlement | undefined, sequence: number): Delivery {
+  const parking = settlement?.kind === 'ack' ? settlement.parking : undefined;
+  const [run] = parking?.runs ?? [];
+  if (run === undefined) throw new Error('A parked run was expected.');
+  const json = `{"id":"r","payload":${run.state}}`;
+  const type = parseEventType('host.resume');
+  return delivery('r', type, { json, schedule: `resume:${run.id}`, sequence });
+}
+
+describe('a run that waits', () => {
+  test('is parked with what it goes on with, and goes on as the same run of the same event', async () => {
+    const { bus, cells, versions } = await open(undefined, { maxParkedRuns: 9 });
+    cells.answer = waiting();
+    bus.deliver(delivery('e1', undefined, { sequence: 7 }));
+    const [parked] = await bus.settlements(1);
+    const run = runId(tenant, 'e1', 'orders', 0);
+    expect(parked).toMatchObject({
+      ...{ kind: 'ack', runs: [] },
+      parking: { max: 9, delayMs: 90_000, runs: [{ id: `${run}.7`, runId: run, dueAt: 5000 }] },
+    });
+    expect([...versions.keys()]).toEqual(['']);
+
+    // What was recorded since stands over what it was parked with.
+    bus.known.set(run, [{ runId: run, ordinal: 1, entry: '{"n":1}' }]);
+    cells.answer = async (job) => ({
+      kind: 'runs',
+      runs: job.runs.map(({ runId: id, flow: name }) => ok(id, name)),
+    });
+    bus.deliver(resumption(parked, 8));
+    const [, ended] = await bus.settlements(2);
+    expect(bus.asked).toEqual([[run]]);
+    expect(cells.jobs[1]).toMatchObject({
+      event: delivery('e1').json,
+      runs: [{ runId: run, flow: 'orders', trigger: 0, position: 8, journal: ['{"n":0}', '{"n":1}'] }],
+    });
+    expect(cells.jobs[1]?.runs[0]?.versions).toBeUndefined();
+    expect(ended).toMatchObject({ kind: 'ack', runs: [{ runId: run, event: { id: 'e1' } }] });
+    if (ended?.kind !== 'ack') throw new Error('An acknowledgement was expected.');
+    expect(JSON.parse(ended.runs[0]?.resultJson ?? '')).toMatchObject({ event_id: 'e1', run_id: run });
+  });
+
+  test('goes on through the version of its flow that it began with', async () => {
+    const first = await open([{ ...flow('orders', '>'), digest: 'old' }], { maxParkedRuns: 9 });
+    first.cells.answer = waiting();
+    first.bus.deliver(delivery('e1'));
+    const [parked] = await first.bus.settlements(1);
+
+    for (const flows of [[{ ...flow('orders', '>'), digest: 'new' }], []]) {
+      const { bus, cells, versions } = await open(flows, { maxParkedRuns: 9 });
+      bus.deliver(resumption(parked, 8));
+      expect(await bus.settlements(1)).toMatchObject([
+        { kind: 'dead', reason: expect.stringContaining('Flow orders: flow_changed') },
+      ]);
+      for (const [digest, json] of first.versions) versions.set(digest, json);
+      bus.deliver(resumption(parked, 9));
+      expect((await bus.settlements(2))[1]).toMatchObject({ kind: 'ack', runs: [{ flowDigest: 'old' }] });
+      const [text = ''] = cells.jobs[0]?.runs[0]?.versions ?? [];
+      expect(JSON.parse(text)).toMatchObject({ name: 'orders', digest: 'old' });
+    }
+  });
+
+  test.each([
+    ['its tenant is ordered', { ordered: true, maxParkedRuns: 9 }],
+    ['nothing may be parked', {}],
+  ])('waits with its event where %s', async (_, consume) => {
+    const { bus, cells } = await open(undefined, consume);
+    cells.answer = waiting();
+    bus.deliver(delivery('e1'));
+    expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs: 90_000 }]);
+  });
+
+  test('waits with its event where what it goes on with is too large', async () => {
+    const { bus, cells } = await open(undefined, { maxParkedRuns: 9 });
+    cells.answer = waiting();
+    bus.deliver(delivery('e1', undefined, { json: JSON.stringify({ text: 'x'.repeat(256 * 1024) }) }));
+    expect(await bus.settlements(1)).toMatchObject([{ kind: 'nak', delayMs: 90_000 }]);
+  });
+
+  test('has attempts of its own once it goes on', async () => {
+    const { bus, cells } = await open(undefined, { maxParkedRuns: 9 });
+    cells.answer = waiting();
+    bus.deliver(delivery('e1'));
+    const [parked] = await bus.settlements(1);
+    cells.answer = async (job) => {
+      const answer = await failing({ retryable: true })(job);
+      if (answer.kind !== 'runs') throw new Error('Runs were expected.');
+      return { kind: 'runs', runs: answer.runs.map((run) => ({ ...run, waits: 1 })) };
+    };
+    bus.deliver({ ...resumption(parked, 8), attempt: 4 });
+    bus.deliver({ ...resumption(parked, 9), attempt: 5 });
+    const [, fourth, fifth] = await bus.settlements(3);
+    expect(fourth?.kind).toBe('nak');
+    expect(fifth?.kind).toBe('dead');
+  });
+});
 
 test('an event whose run is to go on later comes again then, and no run of it is stored before', async () => {
   const { bus, cells } = await open([flow('a', '>'), flow('b', '>')]);
