@@ -34,6 +34,8 @@ async function load(yaml: string): Promise<Awaited<ReturnType<typeof loadBundle>
   return loadBundle(dir);
 }
 
+const NO_SCHEDULES = { schedules: [], timezone: null, problems: [] };
+
 describe('a bundle', () => {
   test('as small as DESIGN prints it is valid, and means env dev and tenant default', async () => {
     const fixture = await readFile('test/bundle/fixtures/smallest.yaml', 'utf8');
@@ -76,6 +78,7 @@ describe('a bundle', () => {
               signatures: [],
               allowUnsigned: false,
               config: {},
+              schedules: NO_SCHEDULES,
               grants: NO_GRANTS,
             },
             {
@@ -86,6 +89,7 @@ describe('a bundle', () => {
               signatures: [],
               allowUnsigned: false,
               config: {},
+              schedules: NO_SCHEDULES,
               grants: NO_GRANTS,
             },
           ],
@@ -159,6 +163,7 @@ tenants:
         allowUnsigned: true,
         signatures: [],
         config: { list: [1, 'x', null, { a: true }] },
+        schedules: NO_SCHEDULES,
         grants: NO_GRANTS,
       },
     ]);

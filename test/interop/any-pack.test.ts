@@ -76,7 +76,10 @@ describe('a pack of another host', () => {
           config: { provider: 'shop-mailer', action: 'send', fields: { to: 'Ann' } },
         },
       ],
-      triggers: [{ type: 'event', pattern: 'flow.field-shop.main', target: 'greet' }],
+      triggers: [
+        { type: 'event', pattern: 'flow.field-shop.main', target: 'greet' },
+        { type: 'call', target: 'greet' },
+      ],
     });
   });
 

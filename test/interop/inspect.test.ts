@@ -35,7 +35,9 @@ test('a sound pack is reported whole', async () => {
       },
     ],
     flows: [{ id: 'on_order', nodes: 2 }],
-    requests: [{ provider: 'hook', capability: 'http', reason: 'asks the shop for the order' }],
+    requests: [
+      { provider: 'hook', capability: 'http', reason: 'asks the shop for the order', optional: false },
+    ],
     schemas: [],
     remarks: [],
     sbom: { present: true, ok: true, problems: [] },
