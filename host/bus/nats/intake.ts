@@ -34,6 +34,8 @@ export interface IntakeParts {
   readonly settlements: Settlements;
   readonly ids: EventIds;
   readonly bounds: JsonBounds;
+  /** B4: so long a claim is known. */
+  readonly windowMs: number;
   readonly now: () => number;
 }
 
@@ -60,7 +62,8 @@ export class Intake {
     if (outcome === 'duplicate') return { kind: 'done' };
     let lease: Lease | null = NO_LEASE;
     const isAgain = incoming.deliveries > 1;
-    if (isAgain || outcome === 'again') {
+    // A consumer that was made again gives what is over once more, and claims of it are forgotten by then.
+    if (isAgain || outcome === 'again' || this.#mayBeOver(incoming)) {
       const settled = await settlements.find(tenant, sequence);
       if (settled !== null) {
         await settlements.resume(settled, event);
@@ -72,6 +75,12 @@ export class Intake {
     // Whoever replays an event claims its id for it: that it has it already says nothing of runs.
     const redelivered = isAgain || (replay === undefined ? outcome === 'again' : !replay.fromStart);
     return { kind: 'event', event, storedAt: at, redelivered, lease, publisher };
+  }
+
+  /** Half of the window: the server's clock and this one may differ. */
+  #mayBeOver({ storedAt }: Incoming): boolean {
+    const { windowMs, now } = this.#parts;
+    return now() - storedAt >= windowMs / 2;
   }
 
   #read(incoming: Incoming): Read {

@@ -143,7 +143,10 @@ export class NatsBus implements Bus {
     this.#settlements = settlements;
     const leases = new Leases(connection, layout, name);
     const bounds = eventBounds(DEFAULT_LIMITS);
-    const intake = new Intake({ messages, claims, leases, settlements, ids: eventIds(), bounds, now });
+    const intake = new Intake({
+      ...{ messages, claims, leases, settlements, bounds, windowMs, now },
+      ids: eventIds(),
+    });
     const onForeign = (tenant: TenantId, event: EventMessage) =>
       this.#tell((taps) => taps.event(tenant, event));
     const countParked = (tenant: TenantId) => this.parked.count(tenant);

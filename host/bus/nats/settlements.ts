@@ -22,8 +22,10 @@ export interface Settled {
   readonly storedAt: number;
   readonly finishedAt: number;
   readonly runs: readonly RunRecord[];
-  /** Runs that are parked, of an acknowledgement. */
+  /** Runs that are to be parked, of an acknowledgement. */
   readonly parked?: readonly ParkedRun[];
+  /** They were: they may have gone on and ended since. */
+  readonly isParked?: true;
   /** Of a death. */
   readonly reason?: string;
   readonly alert?: EventMessage;
@@ -118,9 +120,9 @@ export class Settlements {
     const { journals, connection, layout, key } = this.#parts;
     const { kind, tenant, position, runs, id, parked = [] } = settled;
     const ends = await Promise.all(runs.map(({ runId }) => journals.lastEnd(runId)));
-    // Of a parked run nothing tells that it was parked: it is parked again, and resumed once (B4).
-    if (runs.length > 0 && parked.length === 0 && ends.every((end) => end === `${tenant} ${position}`))
-      return;
+    // What is still to be parked may be already: it is parked again, and resumed once (B4).
+    const isBegun = parked.length > 0 || (runs.length === 0 && settled.isParked === undefined);
+    if (!isBegun && ends.every((end) => positionOf(end, tenant) >= position)) return;
     const query = { last_by_subj: layout.letter(tenant, key.idToken(tenant, id), position) };
     const isBuried = kind === 'dead' && (await getMessage(connection, layout.letters, query)) !== null;
     await this.finish(isBuried ? { ...settled, letterGone: true } : settled, event);
@@ -137,6 +139,14 @@ export class Settlements {
     if (alert !== undefined) await publishAlert(tenant, alert);
     const end = `${tenant} ${position}`;
     await Promise.all(runs.map(({ runId }) => journals.end(runId, end, kind === 'dead')));
+    if (parked.length > 0) await this.#hasParked(settled);
+  }
+
+  async #hasParked(settled: Settled): Promise<void> {
+    const { connection, layout } = this.#parts;
+    const { parked: _parked, ...rest } = settled;
+    const text = this.#text({ ...rest, isParked: true });
+    await store(connection, layout.settlement(settled.tenant, settled.position), text);
   }
 
   async #publishResult(settled: Settled, { runId, resultJson, event }: RunRecord): Promise<void> {
@@ -205,6 +215,12 @@ export class Settlements {
     const { key, publisher } = this.#parts;
     return sealedHeaders(key, publisher, subject, body);
   }
+}
+
+/** @param end of a journal; a later event of the same id may have ended the run after this one */
+function positionOf(end: string | null, tenant: TenantId): number {
+  const [whose, position] = end?.split(' ') ?? [];
+  return whose === tenant ? Number(position) : 0;
 }
 
 function shortened(runs: readonly RunRecord[]): RunRecord[] {

@@ -107,4 +107,42 @@ describeNats('streams and consumers that are there already', () => {
     expect(collector.ids).toEqual(['event-0', 'event-1', 'event-2', 'after']);
     expect(bus.openPulls).toBeLessThanOrEqual(1);
   });
+
+  test('and a run that was parked is not parked once more, which may have gone on since', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const parked: string[] = [];
+    bus.parked = { count: async () => 0, park: async (_tenant, { id }) => void parked.push(id) };
+    const collector = await Collector.start(bus, ACME);
+    await bus.publish(ACME, [message('waits')]);
+    await collector.until(1);
+    const run = { id: 'run.1', dueAt: 5, runId: 'run', state: '{}' };
+    const parking = { runs: [run], max: 10, delayMs: 60_000 };
+    await collector.consumer.settle({ kind: 'ack', delivery: collector.at(0), runs: [], parking });
+    await bus.connection.manager.consumers.delete(`greentic-events-${env}`, 'host-acme');
+    await bus.publish(ACME, [message('after')]);
+    await collector.until(2);
+    await collector.ack(collector.at(1));
+    await expect.poll(async () => (await bus.counts()).get(ACME)?.pending).toBe(0);
+    expect(parked).toEqual(['run.1']);
+    expect(collector.ids).toEqual(['waits', 'after']);
+  });
+
+  test('and neither is what was finished before the window of its id was over', async () => {
+    const env = room.env();
+    const bus = await room.open(env, { dedupeWindowMs: 1000 });
+    const { streams, consumers } = bus.connection.manager;
+    const collector = await Collector.start(bus, ACME);
+    collector.onDelivery = (delivery) => void collector.ack(delivery, [runOf(delivery.id)]);
+    await bus.publish(ACME, messages(3));
+    await collector.until(3);
+    await expect.poll(async () => (await bus.counts()).get(ACME)?.pending).toBe(0);
+    const claims = async () => (await streams.info(`greentic-claims-${env}`)).state.messages;
+    await expect.poll(claims, { timeout: 20_000 }).toBe(0);
+    await consumers.delete(`greentic-events-${env}`, 'host-acme');
+    await bus.publish(ACME, [message('after')]);
+    await collector.until(4);
+    await expect.poll(async () => (await bus.counts()).get(ACME)?.pending).toBe(0);
+    expect(collector.ids.toSorted()).toEqual(['after', 'event-0', 'event-1', 'event-2']);
+  });
 });
