@@ -67,9 +67,20 @@ export function brokenPromises(
   return broken;
 }
 
-/** What a tail has shown: no event has two results, and each is its own. */
-export function brokenResults(seen: readonly Seen[], accepted: ReadonlyMap<string, Accepted>): string[] {
-  const results = seen.filter(({ kind }) => kind === 'result').map(({ json }) => json);
+/**
+ * What a tail has shown: no event has two results, and each is its own. A server that was away may not have said that it
+ * has one; it is published again under its message id, which the stream drops and a tail shows again.
+ */
+export function brokenResults(
+  seen: readonly Seen[],
+  accepted: ReadonlyMap<string, Accepted>,
+  repeats: 'never' | 'after an outage',
+): string[] {
+  const shown = seen.filter(({ kind }) => kind === 'result').map(({ json }) => json);
+  const results =
+    repeats === 'never'
+      ? shown
+      : [...new Map(shown.map((one) => [`${one.run_id} ${one.status}`, one])).values()];
   const perEvent = Map.groupBy(results, ({ event_id }) => event_id);
   return [...perEvent].flatMap(([id, [first, ...others]]) => {
     const event = accepted.get(id)?.event;

@@ -59,7 +59,7 @@ async function expectAllDone({ scene, host, from }: Stage): Promise<void> {
     ticksOf((await recordsOf(host.control)).runs, CLOCKS, from, Date.now()).faults;
   await expect.poll(ticks, { timeout: 60_000 }).toEqual([]);
   expect(await host.terminate()).toBe(0);
-  scene.check(brokenResults(host.bus.seen, scene.sender.accepted));
+  scene.check(brokenResults(host.bus.seen, scene.sender.accepted, 'after an outage'));
 }
 
 describe.skipIf(natsServerPath() === undefined)('on NATS', () => {
