@@ -29,6 +29,8 @@ const MAX_ACK_PENDING = 20_000;
 const CHANGEABLE = new Set(['ack_wait', 'max_ack_pending', 'max_deliver', 'max_waiting', 'description']);
 const CONSUMER_NOT_FOUND = 10014;
 const RETRY_MS = 1000;
+/** Consumers that the server is asked for at a time; a thousand at once took it longer than one may wait. */
+const OPENINGS_AT_ONCE = 16;
 
 /** What waits for a tenant at the server, as it was last seen. */
 export interface Waiting {
@@ -42,6 +44,9 @@ export interface Waiting {
  * published for it, and where a look at the server shows what nobody rang for.
  */
 export class Consumers {
+  /** The last of those that wait in each lane. */
+  readonly #lanes: Promise<void>[] = [];
+  #nextLane = 0;
   readonly #connection: Connection;
   readonly #layout: Layout;
   readonly #options: ConsumersOptions;
@@ -199,8 +204,18 @@ export class Consumers {
     }
   }
 
+  /** In its turn: the time that a server is waited for runs from when it was asked, not from when it has got round to it. */
+  #open(tenant: TenantId, ordered: boolean): Promise<void> {
+    const lane = this.#nextLane;
+    this.#nextLane = (lane + 1) % OPENINGS_AT_ONCE;
+    const before = this.#lanes[lane] ?? Promise.resolve();
+    const opened = before.then(() => this.#openNow(tenant, ordered));
+    this.#lanes[lane] = opened.catch(() => undefined);
+    return opened;
+  }
+
   /** Creates the tenant's consumer, or adopts the one that is there under its name. */
-  async #open(tenant: TenantId, ordered: boolean): Promise<void> {
+  async #openNow(tenant: TenantId, ordered: boolean): Promise<void> {
     const { consumers } = this.#connection.manager;
     const stream = this.#layout.events;
     const wanted = this.#wanted(tenant, ordered);
