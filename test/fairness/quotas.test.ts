@@ -123,6 +123,27 @@ describe('a backlog', () => {
     await expect(flow()).rejects.toMatchObject({ code: 'tenant_backlog_full', retryable: true });
   });
 
+  test('is asked of a slow bus no more often than a tenth of the time that it takes', async () => {
+    let now = 0;
+    let asked = 0;
+    const quotas = new Quotas({
+      limits: new Map([[acme, { maxEventsPerSecond: 1000, maxBacklog: 10 }]]),
+      count: async () => {
+        asked += 1;
+        now += 3000;
+        return new Map([[acme, { pending: asked }]]);
+      },
+      monotonicMs: () => now,
+    });
+    await quotas.start();
+    for (const at of [10_000, 29_999, 30_000, 30_001]) {
+      now = Math.max(now, at);
+      quotas.admit(acme);
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    expect(asked).toBe(2);
+  });
+
   test('counts what waited at the start, and what others store, within a second, and asks no more often than that', async () => {
     const { quotas, at, pending, asked, request } = open({ maxBacklog: 3 });
     pending.set(acme, 3);

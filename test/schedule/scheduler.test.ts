@@ -311,6 +311,39 @@ describe('a provider', () => {
     expect(ticks).toHaveLength(10);
   });
 
+  test.each(['plugin_quarantined', 'cell_ended', 'cell_busy', 'host_stopping', 'bus_disk_full'])(
+    'a tick that meets %s is not lost, however long that lasts',
+    async (code) => {
+      const clock = new HandClock('2025-01-01T00:00:30Z');
+      const { runTo, lost, times } = await start('2025-01-01T00:00:30Z', [entry('a', cron('0 * * * *'))], {
+        clock,
+        provider: (tick) =>
+          clock.now() < Date.parse('2025-01-01T01:40:00Z')
+            ? { kind: 'error', code, message: 'Not at present.' }
+            : { kind: 'events', events: [{ id: tick.id, type: 'timer.tick', json: '{}' }] },
+      });
+      await runTo('2025-01-01T01:45:00Z', 10_000);
+      expect(lost).toEqual([]);
+      expect(times()).toEqual(['a 01:00:00']);
+    },
+  );
+
+  test('a tick whose cell is lost is tried again; one whose provider traps is lost, with the reason', async () => {
+    let failures = 0;
+    const { runTo, lost, times } = await start('2025-01-01T00:00:30Z', [entry('a', cron('0 * * * *'))], {
+      provider: ({ id, scheduledAt }) => {
+        failures += 1;
+        if (failures === 1) return { kind: 'error', code: 'cell_lost', message: 'The cell is gone.' };
+        if (scheduledAt > Date.parse('2025-01-01T01:00:00Z'))
+          return { kind: 'error', code: 'guest_trap', message: 'It trapped.' };
+        return { kind: 'events', events: [{ id, type: 'timer.tick', json: '{}' }] };
+      },
+    });
+    await runTo('2025-01-01T02:05:00Z', 10_000);
+    expect(times()).toEqual(['a 01:00:00']);
+    expect(lost).toEqual(['a 02:00:00 The provider events-timer failed on the tick: guest_trap: It trapped.']);
+  });
+
   test('that makes no event of a tick is not asked for it again', async () => {
     const { runTo, ticks, store } = await start('2025-01-01T00:00:30Z', [entry('a', cron('* * * * *'))], {
       provider: () => ({ kind: 'events', events: [] }),

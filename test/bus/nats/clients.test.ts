@@ -116,6 +116,8 @@ describeNats('clients that are no hosts', () => {
     ['no JSON', 'order.created', '{"id"', /JSON/],
     ['no UTF-8', 'order.created', Uint8Array.of(0xff, 0xfe), /UTF-8/],
     ['a list', 'order.created', '[]', /JSON object/],
+    ['null', 'order.created', 'null', /JSON object/],
+    ['half a surrogate pair as its source', 'order.created', event({ source: '\ud800' }), /source/],
     ['an unknown key', 'order.created', event({ extra: 1 }), /extra/],
     [
       'another type than its subject says',

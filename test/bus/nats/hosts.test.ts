@@ -169,6 +169,37 @@ describeNats('several hosts', () => {
     expect((await heir.runs.get('run-0'))?.status).toBe('ok');
   });
 
+  test('B3 of a replay and a drop at once, by any hosts, one counts, and a replay has its journal', async () => {
+    const env = room.env();
+    const hosts = [await room.open(env), await room.open(env)] as const;
+    const [one] = hosts;
+    const collector = await Collector.start(one, ACME);
+    const ids = Array.from({ length: 12 }, (_, at) => `event-${at}`);
+    const entry = (id: string) => ({ runId: id, ordinal: 0, entry: '"sent"' });
+    await one.publish(ACME, messages(ids.length), ids.map(entry));
+    await collector.until(ids.length);
+    for (const delivery of collector.deliveries)
+      await collector.dead(delivery, 'no', [runOf(delivery.id, 'error')]);
+    const { items } = await one.deadLetters.list({ order: 'oldest', limit: 100 });
+    expect(items).toHaveLength(ids.length);
+    const outcomes = await Promise.all(
+      items.map(async (letter, at) => {
+        // Of the same host, and of two.
+        const other = hosts[at % 2] ?? one;
+        return Promise.all([
+          one.deadLetters.replay(letter, { fromStart: false }),
+          other.deadLetters.drop(letter),
+        ]);
+      }),
+    );
+    for (const [{ outcome }, isDropped] of outcomes) expect(outcome === 'replayed').toBe(!isDropped);
+    const replayed = items.filter((_, at) => outcomes[at]?.[0].outcome === 'replayed').map(({ id }) => id);
+    await collector.until(ids.length + replayed.length);
+    const journals = await one.journals(ids);
+    expect([...journals.keys()].toSorted()).toEqual(replayed.toSorted());
+    expect(await one.deadLetters.list({ order: 'oldest', limit: 100 })).toMatchObject({ items: [] });
+  });
+
   test('B4 an id that two hosts publish is delivered once', async () => {
     const env = room.env();
     const [one, two] = [await room.open(env), await room.open(env)];
