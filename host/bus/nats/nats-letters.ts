@@ -39,6 +39,8 @@ const REPLAY_MS = 60_000;
  */
 export class NatsLetters implements DeadLetters {
   readonly #parts: LetterParts;
+  /** What this host does to letters at present. */
+  readonly #busy = new Map<string, Promise<unknown>>();
 
   constructor(parts: LetterParts) {
     this.#parts = parts;
@@ -73,7 +75,28 @@ export class NatsLetters implements DeadLetters {
     return { ...headOf(found.letter), eventJson, runsJson };
   }
 
-  async replay(ref: LetterRef, { fromStart }: { readonly fromStart: boolean }): Promise<Replay> {
+  replay(ref: LetterRef, options: { readonly fromStart: boolean }): Promise<Replay> {
+    return this.#inTurn(ref, () => this.#replay(ref, options));
+  }
+
+  drop(ref: LetterRef): Promise<boolean> {
+    return this.#inTurn(ref, () => this.#drop(ref));
+  }
+
+  /** What this host does to a letter goes one after the other; that of others meets at `#begin`. */
+  async #inTurn<T>({ tenant, position }: LetterRef, work: () => Promise<T>): Promise<T> {
+    const letter = `${tenant} ${position}`;
+    const before = this.#busy.get(letter);
+    const done = before === undefined ? work() : before.then(work, work);
+    this.#busy.set(letter, done);
+    try {
+      return await done;
+    } finally {
+      if (this.#busy.get(letter) === done) this.#busy.delete(letter);
+    }
+  }
+
+  async #replay(ref: LetterRef, { fromStart }: { readonly fromStart: boolean }): Promise<Replay> {
     const { claims, journals, publisher, settlements } = this.#parts;
     const found = await this.#find(ref);
     if (found === null || this.#isUnderWay(found.letter)) return { outcome: 'gone' };
@@ -94,11 +117,14 @@ export class NatsLetters implements DeadLetters {
     return { outcome: 'replayed', runs: letter.runs };
   }
 
-  async drop(ref: LetterRef): Promise<boolean> {
+  async #drop(ref: LetterRef): Promise<boolean> {
     const { journals, settlements } = this.#parts;
     const found = await this.#find(ref);
     if (found === null || this.#isUnderWay(found.letter)) return false;
-    const { letter, sequence } = found;
+    const { letter } = found;
+    // As a replay begins: one that began meanwhile has the journals for its own.
+    const sequence = await this.#begin(found, false);
+    if (sequence === null) return false;
     if (!(await this.#isSuperseded(letter)) && !(await this.#hasEarlier(letter)))
       await Promise.all(letter.runs.map(({ runId }) => journals.clear(runId)));
     await settlements.letterGoes(ref.tenant, ref.position);
