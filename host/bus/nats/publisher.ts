@@ -1,4 +1,5 @@
 import type { TenantId } from '../../event/names.ts';
+import { eventSubject } from '../../event/subject.ts';
 import type { EventMessage, Receipt } from '../bus.ts';
 import type { Connection } from './connection.ts';
 import { checkWellFormed, type EventMessages } from './event-message.ts';
@@ -52,10 +53,12 @@ export class Publisher {
   ): Promise<{ readonly position: number; readonly at: number }> {
     const { connection, key, messages, name, now } = this.#parts;
     const at = now();
-    const { subject, body, headers } = messages.encode(tenant, event, { at, publisher: name, replay });
     const messageId = key.messageId('replay', tenant, String(replay.position));
-    // What was no event is read like any other client's once more.
-    const stored = await store(connection, subject, body, isSound ? { headers, messageId } : { messageId });
+    // What was no event is read like any other client's once more: it has none of an event's parts.
+    const { subject, body, ...options } = isSound
+      ? messages.encode(tenant, event, { at, publisher: name, replay })
+      : { subject: eventSubject(connection.env, tenant, event.type), body: event.json };
+    const stored = await store(connection, subject, body, { ...options, messageId });
     this.#recent.add(key.idToken(tenant, event.id), at);
     if (isSound) this.#parts.onStored(tenant, event);
     return { position: stored.kind === 'stored' ? stored.sequence : 0, at };
