@@ -55,8 +55,17 @@ export type Rest =
 const MAX_WAITING = 100;
 /** Instants that are counted for `missed`: a second-by-second plan after a night must not stop the host. */
 const MAX_COUNTED = 1000;
-/** Of a provider that says that it may go well another time: over about two minutes. The bus is waited for without end. */
+/** Of a provider that says that it may go well another time: over about two minutes. */
 const MAX_ATTEMPTS = 10;
+/** Not the tick's doing, and waited for without end. */
+const NOT_ITS_DOING: ReadonlySet<string> = new Set([
+  'bus_unavailable',
+  'bus_disk_full',
+  'host_stopping',
+  'plugin_quarantined',
+  'cell_ended',
+  'cell_busy',
+]);
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 30_000;
 
@@ -205,7 +214,7 @@ export class Slot implements Dated {
 
 function isLost(error: unknown, attempts: number): boolean {
   if (!(error instanceof GtpackError) || !error.retryable) return true;
-  return error.code !== 'bus_unavailable' && attempts >= MAX_ATTEMPTS;
+  return !NOT_ITS_DOING.has(error.code) && attempts >= MAX_ATTEMPTS;
 }
 
 function restOf(move: Move, now: number): Rest {

@@ -1,7 +1,7 @@
 import type { EventMessage } from '../bus/bus.ts';
 import type { ScheduleStore, TickOutcome } from '../bus/schedules.ts';
 import { messageOf } from '../capability/publish.ts';
-import { GtpackError } from '../errors.ts';
+import { ERROR_CODES, type ErrorCode, GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, Tick } from '../sandbox/protocol.ts';
 import type { DueTick, ScheduleEntry, TickActions } from './slot.ts';
@@ -49,6 +49,13 @@ function refusal(provider: string, result: Exclude<JobResult, { kind: 'events' }
       'guest_output_invalid',
       `The provider ${provider} refused the tick: ${code}: ${message}`,
       { retryable },
+    );
+  }
+  if (result.kind === 'error' && Object.hasOwn(ERROR_CODES, result.code)) {
+    const { code, message } = result;
+    return new GtpackError(
+      code as ErrorCode,
+      `The provider ${provider} failed on the tick: ${code}: ${message}`,
     );
   }
   return new GtpackError(
