@@ -14,16 +14,19 @@ interface Known {
 
 /** Another host may store and settle events of the same tenant, and the bus itself what was replayed or was due. */
 const FRESH_MS = 1000;
+/** A bus of thousands of tenants takes its time to count: it is left alone for so many times as long. */
+const REST = 9;
 
 /**
  * How many events of each tenant are stored and not settled, without asking the bus about each: it is asked once a second
- * while events come, and what this host does is counted in between. What is under way counts.
+ * while events come, or less often where it takes long to answer, and what this host does is counted in between. What is
+ * under way counts.
  */
 export class Backlogs {
   readonly #count: CountPending;
   readonly #now: () => number;
   readonly #tenants = new Map<TenantId, Known>();
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #askAgainAt = Number.NEGATIVE_INFINITY;
   #isAsking = false;
 
   /** @param now milliseconds of a clock that only goes forward */
@@ -33,7 +36,7 @@ export class Backlogs {
   }
 
   of(tenant: TenantId): number {
-    if (!this.#isAsking && this.#now() - this.#askedAt >= FRESH_MS) void this.ask();
+    if (!this.#isAsking && this.#now() >= this.#askAgainAt) void this.ask();
     const known = this.#tenants.get(tenant);
     return known === undefined ? 0 : known.pending + known.underWay;
   }
@@ -55,7 +58,7 @@ export class Backlogs {
   /** Asks the bus. One that does not answer is asked again a second later. */
   async ask(): Promise<void> {
     this.#isAsking = true;
-    this.#askedAt = this.#now();
+    const askedAt = this.#now();
     for (const known of this.#tenants.values()) known.sinceAsked = 0;
     try {
       const counts = await this.#count();
@@ -67,6 +70,8 @@ export class Backlogs {
     } catch {
       // Whoever publishes hears of a bus that is away.
     } finally {
+      const answeredAt = this.#now();
+      this.#askAgainAt = Math.max(askedAt + FRESH_MS, answeredAt + (answeredAt - askedAt) * REST);
       this.#isAsking = false;
     }
   }
