@@ -341,7 +341,9 @@ describe('a provider', () => {
     });
     await runTo('2025-01-01T02:05:00Z', 10_000);
     expect(times()).toEqual(['a 01:00:00']);
-    expect(lost).toEqual(['a 02:00:00 The provider events-timer failed on the tick: guest_trap: It trapped.']);
+    expect(lost).toEqual([
+      'a 02:00:00 The provider events-timer failed on the tick: guest_trap: It trapped.',
+    ]);
   });
 
   test('that makes no event of a tick is not asked for it again', async () => {
