@@ -207,6 +207,13 @@ async function commandLine(
     .action((tenant: string, source: string, { bundle, json }: BundleOption & JsonOption) => {
       once(json === true, () => quarantineRelease(world, tenant, source, { bundle, json: json === true }));
     });
+  program
+    .command('schema')
+    .description('print the JSON Schema of a kind of file, for editors')
+    .argument('<KIND>', 'bundle, flow or pack')
+    .action((kind: string) => {
+      once(false, async () => (await import('./command/schema.ts')).schema(world, kind));
+    });
   addRecordCommands(program, world, once);
   addPackCommands(program, { world, rooms, once });
   return program;

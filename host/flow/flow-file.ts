@@ -124,6 +124,7 @@ function mapOf(
       (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
       'A map was expected.',
     )
+    .meta({ type: 'object' })
     .superRefine((map, context) => {
       for (const [key, value] of Object.entries(map)) {
         const message = isKey(key) ? isValue(value) || valueFault : keyFault;

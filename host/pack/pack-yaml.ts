@@ -82,7 +82,7 @@ const providerFileSchema = closedObject({
     .default([]),
 });
 
-const packFileSchema = closedObject({
+export const packFileSchema = closedObject({
   id: packId,
   version: packVersion,
   publisher: plainText,

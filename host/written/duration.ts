@@ -1,4 +1,4 @@
-const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
+export const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/;
 
 const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ['ms', 1],

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { quoted } from '../event/names.ts';
 import { closedObject } from '../yaml.ts';
-import { formatDuration, parseDurationMs } from './duration.ts';
-import { formatSize, parseSizeBytes } from './size.ts';
+import { DURATION, formatDuration, parseDurationMs } from './duration.ts';
+import { formatSize, parseSizeBytes, SIZE } from './size.ts';
 
 /** Schemas of the values that people write, with messages that say what was expected and what came. */
 
@@ -17,10 +17,19 @@ export function mapping<T extends z.core.$ZodLooseShape>(shape: T): z.ZodObject<
   });
 }
 
-/** A text that `read` understands, or a reason why it does not; undefined says no more than what was expected. */
-export function text<T>(expected: string, read: (text: string) => T | Fault | undefined): z.ZodType<T> {
+/**
+ * A text that `read` understands, or a reason why it does not; undefined says no more than what was expected.
+ * @param pattern for the JSON Schema, which knows no more of it
+ */
+export function text<T>(
+  expected: string,
+  read: (text: string) => T | Fault | undefined,
+  pattern?: string,
+): z.ZodType<T> {
   const error = (issue: { readonly input?: unknown }) => fault(expected, issue.input);
-  return z.string({ error }).transform((value, context) => {
+  const description = expected.replace(/,$/, '');
+  const written = z.string({ error }).meta({ description, ...(pattern === undefined ? {} : { pattern }) });
+  return written.transform((value, context) => {
     const result = read(value);
     if (result !== undefined && !(result instanceof Fault)) return result;
     const message = result instanceof Fault ? result.message : fault(expected, value);
@@ -51,12 +60,12 @@ function came(input: unknown): string {
 
 export function duration(minMs: number, maxMs: number): z.ZodType<number> {
   const expected = `a duration from "${formatDuration(minMs)}" to "${formatDuration(maxMs)}", a whole number with ms, s, m, h or d,`;
-  return text(expected, (value) => within(parseDurationMs(value), minMs, maxMs));
+  return text(expected, (value) => within(parseDurationMs(value), minMs, maxMs), DURATION.source);
 }
 
 export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
   const expected = `a size from "${formatSize(minBytes)}" to "${formatSize(maxBytes)}", a whole number with B, KiB, MiB or GiB,`;
-  return text(expected, (value) => within(parseSizeBytes(value), minBytes, maxBytes));
+  return text(expected, (value) => within(parseSizeBytes(value), minBytes, maxBytes), SIZE.source);
 }
 
 export function count(min: number, max: number): z.ZodType<number> {

@@ -1,4 +1,4 @@
-const SIZE = /^(\d{1,15})(B|KiB|MiB|GiB)$/;
+export const SIZE = /^(\d{1,15})(B|KiB|MiB|GiB)$/;
 
 const UNITS: ReadonlyMap<string, number> = new Map([
   ['B', 1],
