@@ -33,7 +33,7 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import { AuditFile } from './observe/audit-file.ts';
 import { AuditLog } from './observe/audit-log.ts';
 import { auditLine } from './observe/audit-record.ts';
-import { hostLog, subjectOf } from './observe/host-log.ts';
+import { hostLog, type LogSubject, type SourcePlace, sourceSubject, subjectOf } from './observe/host-log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { redactedCells, redactedEffect, redactedJournal, redactedLog } from './observe/redacted-cells.ts';
 import { createRedactors } from './observe/redactor.ts';
@@ -88,6 +88,10 @@ async function assemble(
     secretOf,
     onBreaker: (change) => log.warn({ tenant: change.tenant }, breakerNotice(change)),
   });
+  const packOf = (tenant: TenantId, source: string): string | undefined =>
+    byId.get(tenant)?.packs.get(source);
+  const about = (tenant: TenantId, source: string, place: SourcePlace): LogSubject =>
+    sourceSubject(tenant, source, { pack: packOf(tenant, source), ...place });
   const broker = new Broker({
     capabilities: [
       new PublishCapability({
@@ -102,9 +106,10 @@ async function assemble(
       new SecretsCapability(secretOf),
     ],
     grantsOf: (tenant, source) => byId.get(tenant)?.grants.get(source) ?? NO_GRANTS,
-    onDenied: (tenant, source, message) => log.warn({ tenant, provider: source }, message),
+    onDenied: (tenant, source, message, { runId: run, node, trace }) =>
+      log.warn(about(tenant, source, { run, node, trace: trace?.traceId }), message),
     onPerformed: (record) => {
-      const pack = byId.get(record.tenant)?.packs.get(record.source) ?? null;
+      const pack = packOf(record.tenant, record.source) ?? null;
       metrics.effect(record);
       audit.record(auditLine(record, { now: Date.now(), pack, redact: redactors.of(record.tenant) }));
     },
@@ -122,7 +127,8 @@ async function assemble(
       return recorder.record(tenant, redactedJournal(journal, redactors.of(tenant)));
     },
     onRespond: (tenant, eventId, answer) => ingress.respond(tenant, eventId, answer),
-    onLog: (tenant, { source, level, message }) => log[level]({ tenant, provider: source }, message),
+    onLog: (tenant, { source, level, message, place = {} }) =>
+      log[level](about(tenant, source, place), message),
     onFlowProblems: (tenant, problems) => {
       for (const problem of problems) log.error({ tenant }, formatProblem(problem));
     },

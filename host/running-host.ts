@@ -59,7 +59,15 @@ export interface HostLogLine {
   readonly level: LogLevel;
   readonly message: string;
   readonly tenant?: string;
+  /** One of the two: whose code it is about. */
   readonly provider?: string;
+  readonly flow?: string;
+  /** `id@version` of the pack that it came with. */
+  readonly pack?: string;
+  readonly node?: string;
+  readonly run?: string;
+  /** A trace id. */
+  readonly trace?: string;
 }
 
 export type HostLog = (line: HostLogLine) => void;

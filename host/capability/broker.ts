@@ -1,5 +1,6 @@
 import { GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
+import { readTraceparent, type TraceParent } from '../event/trace.ts';
 import type { Grants } from '../grant/grants.ts';
 import type { Effect, EffectAnswer } from '../sandbox/protocol.ts';
 import type { Capability } from './capability.ts';
@@ -10,20 +11,26 @@ export interface BrokerOptions {
   /** What the bundle grants; the empty value for what it does not name. */
   readonly grantsOf: (tenant: TenantId, source: string) => Grants;
   /** Hears of what was denied, with the grant that would allow it: that is for the operator, not for the guest. */
-  readonly onDenied: (tenant: TenantId, source: string, message: string) => void;
+  readonly onDenied: (tenant: TenantId, source: string, message: string, place: EffectPlace) => void;
   /** Hears of every effect once it is done, denied or failed. */
   readonly onPerformed: (record: EffectRecord) => void;
   /** Milliseconds, of a clock that only goes forward. */
   readonly monotonicMs: () => number;
 }
 
+/** What an effect belongs to, each as far as it is known. */
+export interface EffectPlace {
+  readonly runId: string | null;
+  readonly node: string | null;
+  /** Trace id and span id. */
+  readonly trace: TraceParent | null;
+}
+
 /** What the audit log says of an effect. */
-export interface EffectRecord {
+export interface EffectRecord extends EffectPlace {
   readonly tenant: TenantId;
   /** The bundle's provider, or `flow:<name>`. */
   readonly source: string;
-  readonly runId: string | null;
-  readonly node: string | null;
   readonly capability: string;
   readonly fn: string;
   /** What it reaches, as far as it came; empty where it was refused before that was known. */
@@ -52,7 +59,7 @@ export class Broker {
   }
 
   async perform(tenant: TenantId, effect: Effect, signal: AbortSignal): Promise<EffectAnswer> {
-    const { capability, fn, source, run } = effect;
+    const { capability, fn, source } = effect;
     const { onPerformed, monotonicMs } = this.#options;
     const startedAt = monotonicMs();
     let target = '';
@@ -63,8 +70,7 @@ export class Broker {
     onPerformed({
       tenant,
       source,
-      runId: run?.runId ?? null,
-      node: run?.node ?? null,
+      ...placeOf(effect),
       capability,
       fn,
       target,
@@ -81,10 +87,11 @@ export class Broker {
 
   async #answer(
     tenant: TenantId,
-    { capability: name, fn, args, source, events, run, key }: Effect,
+    effect: Effect,
     signal: AbortSignal,
     reaches: (target: string) => void,
   ): Promise<EffectAnswer> {
+    const { capability: name, fn, args, source, events, run, key, trace } = effect;
     try {
       const capability = this.#capabilities.get(name);
       if (capability === undefined) {
@@ -92,16 +99,20 @@ export class Broker {
       }
       const journal = run === null ? [] : run.journal.map((entry) => ({ runId: run.runId, ...entry }));
       const grants = this.#options.grantsOf(tenant, source);
-      const call = { tenant, source, grants, fn, args, events, journal, key, signal, reaches };
+      const call = { tenant, source, grants, fn, args, events, journal, key, trace, signal, reaches };
       const answer = await capability.perform(call);
       return answer.kind === 'ok' ? { kind: 'ok', output: answer.json } : answer;
     } catch (error) {
       if (error instanceof GtpackError && error.code === DENIED) {
-        this.#options.onDenied(tenant, source, error.message);
+        this.#options.onDenied(tenant, source, error.message, placeOf(effect));
       }
       return { kind: 'problem', problem: problemOf(error) };
     }
   }
+}
+
+function placeOf({ run, trace }: Effect): EffectPlace {
+  return { runId: run?.runId ?? null, node: run?.node ?? null, trace: readTraceparent(trace) ?? null };
 }
 
 function problemOf(error: unknown): Extract<EffectAnswer, { kind: 'problem' }>['problem'] {

@@ -20,6 +20,8 @@ export interface CapabilityCall {
   readonly journal: readonly JournalEntry[];
   /** Of an effect of a run: the same whenever the run asks for it again. Absent outside of a run. */
   readonly key?: string | undefined;
+  /** Its span, as a `traceparent`; a cell says so. Absent where it belongs to no trace. */
+  readonly trace?: string | undefined;
   /** Aborts when the cell is gone. */
   readonly signal: AbortSignal;
   /** Names what the call reaches, for the audit log: an origin, an event type, a key; never a body, a query or a secret. */

@@ -96,6 +96,7 @@ export class HttpCapability implements Capability {
     fn,
     args,
     key,
+    trace,
     signal,
     reaches,
   }: CapabilityCall): Promise<CapabilityAnswer> {
@@ -108,7 +109,7 @@ export class HttpCapability implements Capability {
     }
     if (grants.http === null) throw nothingGranted(source);
     const scope: Scope = { tenant, source, grant: grants.http, capability: 'http' };
-    const request = parseRequest(text, scope.grant, key);
+    const request = parseRequest(text, scope.grant, { key, trace });
     // The path alone: a query may hold a secret of the guest's.
     reaches(`${request.method} ${request.url.origin}${request.url.pathname}`);
     const response = await this.send(scope, request, signal);

@@ -35,6 +35,8 @@ const effectShape: z.ZodType<AuditLine> = z.object({
   pack: z.string().nullable(),
   run: z.string().nullable(),
   node: z.string().nullable(),
+  trace: z.string().exactOptional(),
+  span: z.string().exactOptional(),
   capability: z.string(),
   fn: z.string(),
   target: z.string(),

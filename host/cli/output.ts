@@ -83,9 +83,11 @@ export function errorJson(error: unknown): unknown {
 
 /** The host's log, a line each, on stderr. */
 export function hostLogTo(world: CliWorld): HostLog {
-  return ({ level, message, tenant, provider }) => {
+  return ({ level, message, tenant, provider, flow, node, run }) => {
     if (level === 'debug' && world.env.GTPACK_DEBUG !== '1') return;
-    const about = [tenant, provider].filter((part) => part !== undefined).join('/');
+    const who = provider ?? (flow === undefined ? undefined : `flow:${flow}`);
+    const where = run === undefined ? '' : ` (${node === undefined ? '' : `node ${node}, `}run ${run})`;
+    const about = `${[tenant, who].filter((part) => part !== undefined).join('/')}${where}`;
     void note(world, plain(`${level.padEnd(5)} ${about === '' ? '' : `${about}: `}${message}`));
   };
 }

@@ -99,7 +99,10 @@ export function addRecordCommands(program: Command, world: CliWorld, once: Once)
     once(json === true, () => runsList(world, { ...words, json: json === true }));
   });
   common(
-    runs.command('show').description('show a run with its result and its journal').argument('<RUN>'),
+    runs
+      .command('show')
+      .description('show a run node by node: when, how long, what came in and out, its effects')
+      .argument('<RUN>'),
   ).action((run: string, { json, ...words }: CommonWords) => {
     once(json === true, () => runsShow(world, run, { ...words, json: json === true }));
   });

@@ -19,6 +19,8 @@ export interface NormalizeContext {
   readonly http?: HttpMetadata;
   /** The schedule whose tick is being answered. */
   readonly schedule?: string;
+  /** Of what comes of it where no event is its cause. By default of the request, or a new one. */
+  readonly traceId?: string;
   /** The event whose run or handling publishes this one. */
   readonly cause?: Event;
   readonly ids: EventIds;
@@ -174,6 +176,11 @@ function timestampOf(draft: Draft, what: string): number | undefined {
   );
 }
 
+/** The trace that a call and the events that come of it belong to. */
+export function traceOf({ cause, traceId, http, ids }: NormalizeContext): string {
+  return cause?.metadata?.trace_id ?? traceId ?? traceIdOf(http?.headers.traceparent) ?? ids.hex(16);
+}
+
 type MutableMetadata = { -readonly [Key in keyof EventMetadata]: EventMetadata[Key] };
 
 function metadataOf(
@@ -194,7 +201,7 @@ function metadataOf(
     );
   }
   const metadata: MutableMetadata = {
-    trace_id: cause?.metadata?.trace_id ?? traceIdOf(http?.headers.traceparent) ?? context.ids.hex(16),
+    trace_id: traceOf(context),
     correlation_id: cause === undefined ? id : (cause.metadata?.correlation_id ?? cause.id),
     hops,
   };

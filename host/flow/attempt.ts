@@ -7,10 +7,13 @@ import type { BrokerAsk, NodeStep, ProviderAsk } from './node/node.ts';
 import type { RunParts } from './run.ts';
 import { nodeTimeout, type Wall } from './run-effects.ts';
 import type { RunState } from './run-state.ts';
+import { logPlace } from './scope.ts';
 
 /** What is known of a node that is not done. */
 export interface Standing {
   readonly ordinal: number;
+  /** When its first try began; milliseconds since the Unix epoch. */
+  readonly began: number;
   readonly tries: readonly FailedTry[];
   readonly effects: number;
   readonly waits: number;
@@ -41,7 +44,6 @@ export class Attempt {
   readonly step: NodeStep;
   readonly standing: Standing;
   readonly #parts: StepParts;
-  readonly #startedAt: number;
   readonly #wall: Wall | undefined;
   readonly #notes: string[] = [];
   #spent = 0;
@@ -56,9 +58,8 @@ export class Attempt {
     const { id, timeoutMs } = compiled.node;
     this.#parts = parts;
     this.standing = standing;
-    this.#startedAt = host.now();
-    const own =
-      timeoutMs === undefined ? undefined : { at: this.#startedAt + timeoutMs, ms: timeoutMs, node: id };
+    const startedAt = host.now();
+    const own = timeoutMs === undefined ? undefined : { at: startedAt + timeoutMs, ms: timeoutMs, node: id };
     this.#wall = earlier(own, frame.wall);
     const label = `flow ${frame.flow.flow.name}, node ${id}`;
     this.step = {
@@ -68,6 +69,10 @@ export class Attempt {
       host,
       leftMs: () => (this.#wall === undefined ? Number.POSITIVE_INFINITY : this.#wall.at - host.now()),
       guard: (fn) => host.guard(label, fn),
+      log: (level, message) => {
+        const place = logPlace(run.order.runId, frame.event, id);
+        host.log({ source: `flow:${frame.flow.flow.name}`, level, message, place });
+      },
       note: (text) => this.#notes.push(text),
       respond: (status, headers, body) => {
         parts.state.respond({ status, headers, body });
@@ -120,12 +125,15 @@ export class Attempt {
   /** The outcome that is being written will have had one more effect. */
   outcome(rest: Pick<NodeOutcome, 'status' | 'next'> & Partial<NodeOutcome>, expected = 0): NodeOutcome {
     const { run, frame, compiled } = this.#parts;
-    const { tries, waits } = this.standing;
+    const { ordinal, began, tries, waits } = this.standing;
+    const trace = run.event.head.metadata?.trace_id;
     const effects = this.effects + expected;
     return {
       node: compiled.node.id,
       ...(frame.id === '' ? {} : { frame: frame.id }),
-      ms: run.host.now() - this.#startedAt,
+      began,
+      ms: Math.max(0, run.host.now() - began),
+      ...(ordinal === 0 && trace !== undefined ? { trace } : {}),
       ...(this.#notes.length === 0 ? {} : { notes: this.#notes }),
       ...(effects === 0 ? {} : { effects }),
       ...(this.#isAnswer ? { answers: true } : {}),

@@ -8,7 +8,7 @@ import type { FlowHost } from './flow-host.ts';
 import type { ScriptCompiler } from './node/script.ts';
 import { Run } from './run.ts';
 import { placeOf, RunFailure } from './run-failure.ts';
-import { type RunEvent, RunScope } from './scope.ts';
+import { logPlace, type RunEvent, RunScope } from './scope.ts';
 
 export interface ProgramOptions {
   /** Flows that are quarantined, as `flow:<name>`: they are not compiled, and their runs put off. */
@@ -110,7 +110,12 @@ function isWanted(flow: CompiledFlow, order: RunOrder, event: RunEvent, host: Fl
     scope: new RunScope(event),
     guard: (stretch) => host.guard(`flow ${name}, trigger ${order.trigger}`, stretch),
     note: (text) =>
-      host.log(`flow:${name}`, 'debug', `The trigger ${order.trigger} does not want the event: ${text}`),
+      host.log({
+        source: `flow:${name}`,
+        level: 'debug',
+        message: `The trigger ${order.trigger} does not want the event: ${text}`,
+        place: logPlace(order.runId, event),
+      }),
   });
 }
 

@@ -1,6 +1,5 @@
-import type { LogLevel } from '../contract.ts';
 import type { ProviderCall } from '../sandbox/program.ts';
-import type { Effect, EffectAnswer, HttpAnswer, RunJournal } from '../sandbox/protocol.ts';
+import type { CellLogLine, Effect, EffectAnswer, HttpAnswer, RunJournal } from '../sandbox/protocol.ts';
 
 /** What the cell does for the executor. */
 export interface FlowHost {
@@ -15,8 +14,7 @@ export interface FlowHost {
   record(journal: RunJournal): Promise<EffectAnswer>;
   /** Answers the webhook that waits for this event, if one still does. */
   respond(eventId: string, answer: HttpAnswer): void;
-  /** @param source `flow:<name>` */
-  log(source: string, level: LogLevel, message: string): void;
+  log(line: CellLogLine): void;
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /** Calls `due` after `ms` milliseconds. @returns the function that prevents it */

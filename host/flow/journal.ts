@@ -37,7 +37,12 @@ export interface NodeOutcome {
   readonly waits?: number;
   /** It has answered the waiting webhook. */
   readonly answers?: boolean;
+  /** When its first try began, in milliseconds since the Unix epoch; absent in journals from before it was recorded. */
+  readonly began?: number;
+  /** Since then: its tries, and the pauses between them. */
   readonly ms: number;
+  /** Of a run's first outcome alone: the id of its trace. */
+  readonly trace?: string;
   /** What an operator should know of an outcome that went well, such as a key that was missing. */
   readonly notes?: readonly string[];
 }

@@ -1,6 +1,7 @@
 import type { GuestProblem } from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import type { Event } from '../event/event.ts';
+import { spanId, traceparent } from '../event/trace.ts';
 import type { CellLimits, EffectAnswer, EffectRun, RunJournal } from '../sandbox/protocol.ts';
 import type { FlowHost } from './flow-host.ts';
 import type { BrokerAsk, ProviderAsk } from './node/node.ts';
@@ -83,8 +84,12 @@ export class RunEffects {
         const over = this.#spend(step);
         if (over !== undefined) throw over;
         const source = `flow:${step.source}`;
+        const trace = traceparent(this.#cause.metadata?.trace_id, spanId('effect', step.key));
         return this.#within(step.wall, () =>
-          this.#host.effect({ capability, fn, args, source, run, events, key: step.key }),
+          this.#host.effect({
+            ...{ capability, fn, args, source, run, events, key: step.key },
+            ...(trace === undefined ? {} : { trace }),
+          }),
         );
       }
       case 'provider': {

@@ -58,8 +58,9 @@ export class RunSteps {
       const { node } = this.#nodeAt(outcome.node);
       if (UNFINISHED.has(outcome.status)) {
         const { ordinal, tries = [], effects = 0, waits = 0, due, at: startedAt } = outcome;
+        const { began = this.#run.host.now() } = outcome;
         const isParked = outcome.status === 'waiting';
-        this.#standing = { ordinal, tries, effects, waits, due, startedAt, isParked };
+        this.#standing = { ordinal, began, tries, effects, waits, due, startedAt, isParked };
         next = node.id;
         break;
       }

@@ -1,6 +1,7 @@
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { Event, EventMetadata } from '../event/event.ts';
 import type { JsonObject } from '../event/json.ts';
+import type { LogPlace } from '../sandbox/protocol.ts';
 import { enterCel } from './cel-value.ts';
 import type { CelScope } from './expression.ts';
 import type { NodeError } from './journal.ts';
@@ -68,6 +69,12 @@ export class RunEvent {
     this.#cel ??= { event: enterCel(this.#parsed), headers: enterCel(this.#headers) };
     return this.#cel;
   }
+}
+
+/** Where a line of a run was written. @param node none before its first */
+export function logPlace(run: string, { head }: RunEvent, node?: string): LogPlace {
+  const trace = head.metadata?.trace_id;
+  return { run, ...(node === undefined ? {} : { node }), ...(trace === undefined ? {} : { trace }) };
 }
 
 function parseEvent(json: string): Event {

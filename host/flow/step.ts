@@ -48,6 +48,7 @@ export class Step {
     const over = left === undefined ? state.stepsFault() : undefined;
     let standing = left ?? {
       ordinal: state.journal.place(),
+      began: this.#parts.run.host.now(),
       tries: [],
       effects: 0,
       waits: 0,

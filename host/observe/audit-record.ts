@@ -14,6 +14,9 @@ export interface AuditLine {
   /** Null outside of a run. */
   readonly run: string | null;
   readonly node: string | null;
+  /** The effect's span, and the trace that it is of; left out where it is of none. */
+  readonly trace?: string;
+  readonly span?: string;
   readonly capability: string;
   readonly fn: string;
   readonly target: string;
@@ -36,7 +39,7 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The JSON text of a record, whose characters are safe for terminals as they stand. */
 export function auditLine(record: EffectRecord, { now, pack, redact }: AuditContext): string {
-  const { tenant, source, runId, node, capability, fn, target, decision, code, durationMs } = record;
+  const { tenant, source, runId, node, trace, capability, fn, target, decision, code, durationMs } = record;
   const text = (written: string): string => cut(redact(written));
   const line: AuditLine = {
     time: new Date(now).toISOString(),
@@ -45,6 +48,7 @@ export function auditLine(record: EffectRecord, { now, pack, redact }: AuditCont
     pack,
     run: runId === null ? null : text(runId),
     node: node === null ? null : text(node),
+    ...(trace === null ? {} : { trace: trace.traceId, span: trace.spanId }),
     capability: text(capability),
     fn: text(fn),
     target: text(target),

@@ -188,7 +188,7 @@ export class CellRuntime {
       call: (call) => this.#entry.callForRun(job, call),
       record: (journal) => this.#reports.ask((call) => ({ kind: 'record', call, journal })),
       respond: (eventId, answer) => this.#reports.push({ kind: 'respond', eventId, answer }),
-      log: (source, level, message) => this.#reports.push({ kind: 'log', source, level, message }),
+      log: (line) => this.#reports.push({ kind: 'log', ...line }),
     };
   }
 }

@@ -1,6 +1,6 @@
 import type { GuestProblem, LogLevel, WaitingImport } from '../contract.ts';
 import type { GuestReply } from './plugin.ts';
-import type { CellLimits } from './protocol.ts';
+import type { CellLimits, CellLogLine } from './protocol.ts';
 import type { Owner } from './watch.ts';
 
 /** How a call reaches the broker. */
@@ -19,11 +19,7 @@ export interface Asking {
 /** Refusals of one call that a guest may ignore. */
 const MAX_REFUSALS = 100;
 
-export interface GuestLine {
-  readonly source: string;
-  readonly level: LogLevel;
-  readonly message: string;
-}
+export type GuestLine = Pick<CellLogLine, 'source' | 'level' | 'message'>;
 
 /** Arguments of one host call together, in UTF-16 code units. */
 const MAX_ARGUMENT_CHARACTERS = 4 * 1024 * 1024;

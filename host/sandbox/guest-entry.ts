@@ -1,6 +1,7 @@
 import type { GuestProblem, WaitingImport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
-import type { EventIds, NormalizeContext } from '../event/normalize.ts';
+import { type EventIds, type NormalizeContext, traceOf } from '../event/normalize.ts';
+import { spanId, traceparent } from '../event/trace.ts';
 import type { CellPlugins } from './cell-plugins.ts';
 import { readArguments } from './effect-arguments.ts';
 import { GuestCall } from './guest-call.ts';
@@ -8,7 +9,7 @@ import type { GuestTurns } from './guest-turns.ts';
 import { invokeContext, readOutput } from './ingest.ts';
 import type { GuestReply } from './plugin.ts';
 import type { ProviderCall } from './program.ts';
-import type { CellLimits, CellLoss, Effect, EffectAnswer } from './protocol.ts';
+import type { CellLimits, CellLoss, Effect, EffectAnswer, LogPlace } from './protocol.ts';
 import type { Reports } from './reports.ts';
 import type { TenantMemory } from './tenant-memory.ts';
 import type { Owner, Watch } from './watch.ts';
@@ -52,7 +53,9 @@ export class GuestEntry {
       const reply = enter(call);
       return reply instanceof Promise ? await reply : reply;
     } finally {
-      for (const line of call.end()) this.#parts.reports.push({ kind: 'log', ...line });
+      const lines = call.end();
+      const place = lines.length === 0 ? {} : placeOf(context, forRun);
+      for (const line of lines) this.#parts.reports.push({ kind: 'log', ...line, place });
       this.#boundMemory(whose);
     }
   }
@@ -74,8 +77,8 @@ export class GuestEntry {
         fn,
         source: context.source,
         ...(forRun === undefined
-          ? { run: null }
-          : { run: forRun.order.run, key: forRun.nextKey(capability) }),
+          ? { run: null, ...spanOf(context, context.ids.hex(8)) }
+          : inRun(forRun, context, capability)),
         ...readArguments(capability, fn, args, context, limits),
       });
       if (answer.kind === 'ok') return { kind: 'ok', json: answer.output };
@@ -161,6 +164,27 @@ class RunCall {
     if (!problem.retryable || this.#retryAfterMs === undefined) return problem;
     return { ...problem, retryAfterMs: this.#retryAfterMs };
   }
+}
+
+function inRun(
+  forRun: RunCall,
+  context: NormalizeContext,
+  capability: WaitingImport,
+): Pick<Effect, 'run' | 'key' | 'trace'> {
+  const key = forRun.nextKey(capability);
+  return { run: forRun.order.run, key, ...spanOf(context, spanId('effect', key)) };
+}
+
+function spanOf(context: NormalizeContext, span: string): Pick<Effect, 'trace'> {
+  const trace = traceparent(traceOf(context), span);
+  return trace === undefined ? {} : { trace };
+}
+
+function placeOf(context: NormalizeContext, forRun: RunCall | undefined): LogPlace {
+  const trace = traceOf(context);
+  if (forRun === undefined) return { trace };
+  const { runId, node } = forRun.order.run;
+  return { run: runId, node, trace };
 }
 
 /** A provider that is called by a node has no more time than the node. */

@@ -2,7 +2,13 @@ import { errorMessage, GtpackError } from '../errors.ts';
 import type { HttpMetadata } from '../event/event.ts';
 import type { Json } from '../event/json.ts';
 import { eventBounds, type JsonBounds, parseBoundedJson } from '../event/json-bounds.ts';
-import { type EventIds, type EventText, type NormalizeContext, normalizeDrafts } from '../event/normalize.ts';
+import {
+  type EventIds,
+  type EventText,
+  type NormalizeContext,
+  normalizeDrafts,
+  traceOf,
+} from '../event/normalize.ts';
 import { MAX_REPLY_BYTES } from './plugin.ts';
 import type { CellLimits, HttpAnswer, IngestRequest, JobResult, Tick } from './protocol.ts';
 
@@ -43,7 +49,13 @@ export function ingestContext(provider: string, request: IngestRequest, ids: Eve
     query: request.query,
     ...(request.verified === null ? {} : { verified: request.verified }),
   };
-  return { source: provider, eventType: request.eventType, receivedAt: request.receivedAt, http, ids };
+  const { eventType, receivedAt } = request;
+  return inOneTrace({ source: provider, eventType, receivedAt, http, ids });
+}
+
+/** All that comes of one call is of one trace. */
+function inOneTrace(context: NormalizeContext): NormalizeContext {
+  return { ...context, traceId: traceOf(context) };
 }
 
 /** Events of a tick are named after it, so that the same instant fires once, whoever fires it (promise B6). */
@@ -53,17 +65,17 @@ export function tickContext(provider: string, tick: Tick, { hex }: EventIds): No
     drafts += 1;
     return drafts === 1 ? tick.id : `${tick.id}.${drafts}`;
   };
-  return {
+  return inOneTrace({
     source: provider,
     eventType: null,
     receivedAt: tick.scheduledAt,
     schedule: tick.schedule,
     ids: { next, hex },
-  };
+  });
 }
 
 export function invokeContext(provider: string, ids: EventIds): NormalizeContext {
-  return { source: provider, eventType: null, receivedAt: Date.now(), ids };
+  return inOneTrace({ source: provider, eventType: null, receivedAt: Date.now(), ids });
 }
 
 /**

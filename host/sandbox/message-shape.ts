@@ -8,6 +8,7 @@ import type {
   EffectRun,
   HttpAnswer,
   JobResult,
+  LogPlace,
   NormalizedEvent,
   ParkedOutcome,
   RunError,
@@ -133,6 +134,7 @@ const effect = shape<Effect>({
   run: orNull(shape<EffectRun>({ ...JOURNAL, flow: text, node: text })),
   events,
   key: optional(text),
+  trace: optional(text),
 });
 const report = kinds<CellReport>({
   opened: { problems: list(problem) },
@@ -143,7 +145,12 @@ const report = kinds<CellReport>({
   give_up: { loss },
   respond: { eventId: text, answer },
   usage: { usage: list(shape<SourceUsage>({ source: text, cpuMs: amount, memoryBytes: amount })) },
-  log: { source: text, level: oneOf(...LOG_LEVELS), message: text },
+  log: {
+    source: text,
+    level: oneOf(...LOG_LEVELS),
+    message: text,
+    place: optional(shape<LogPlace>({ run: optional(text), node: optional(text), trace: optional(text) })),
+  },
 });
 
 export const isBatch = list(

@@ -1,7 +1,7 @@
-import type { LogLevel } from '../contract.ts';
 import type { GtpackError, Problem } from '../errors.ts';
 import type { Event } from '../event/event.ts';
 import type {
+  CellLogLine,
   CellStart,
   Effect,
   EffectAnswer,
@@ -31,7 +31,7 @@ export interface ProgramHost {
   call(call: ProviderCall): Promise<EffectAnswer>;
   record(journal: RunJournal): Promise<EffectAnswer>;
   respond(eventId: string, answer: HttpAnswer): void;
-  log(source: string, level: LogLevel, message: string): void;
+  log(line: CellLogLine): void;
 }
 
 /** An operation of a provider, called by a run in the same cell. */

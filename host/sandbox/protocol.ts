@@ -62,8 +62,25 @@ export type CellReport =
   | { readonly kind: 'respond'; readonly eventId: string; readonly answer: HttpAnswer }
   /** What its code used since the last time; goes with what it says anyway. */
   | { readonly kind: 'usage'; readonly usage: readonly SourceUsage[] }
-  /** `source` is a provider's id or `flow:<name>`. */
-  | { readonly kind: 'log'; readonly source: string; readonly level: LogLevel; readonly message: string };
+  | ({ readonly kind: 'log' } & CellLogLine);
+
+/** A line of a guest or a script. */
+export interface CellLogLine {
+  /** A provider's id or `flow:<name>`. */
+  readonly source: string;
+  readonly level: LogLevel;
+  readonly message: string;
+  /** What it was written in; absent where nothing had begun. */
+  readonly place?: LogPlace;
+}
+
+/** Each as far as it is known. */
+export interface LogPlace {
+  readonly run?: string;
+  readonly node?: string;
+  /** A trace id. */
+  readonly trace?: string;
+}
 
 /** What a provider or flow (`flow:<name>`) has used. */
 export interface SourceUsage {
@@ -285,6 +302,8 @@ export interface Effect {
   readonly events: readonly NormalizedEvent[];
   /** Of an effect of a run: the same whenever it is asked for again, on every delivery and every try. */
   readonly key?: string;
+  /** Its span, as a `traceparent`; absent where it belongs to no trace. */
+  readonly trace?: string;
 }
 
 export interface EffectRun extends RunJournal {

@@ -114,7 +114,15 @@ test('every publish is reported for the audit with its types, denied ones with t
   const { signal } = new AbortController();
   await broker.perform(tenant, publishing(['order.paid', 'order.paid', 'order.sent']), signal);
   await broker.perform(tenant, publishing(['mail.sent']), signal);
-  const shared = { tenant, source: 'orders', runId: null, node: null, capability: 'bus', fn: 'publish' };
+  const shared = {
+    tenant,
+    source: 'orders',
+    runId: null,
+    node: null,
+    trace: null,
+    capability: 'bus',
+    fn: 'publish',
+  };
   expect(records).toEqual([
     { ...shared, target: 'order.paid order.sent', decision: 'done', code: null, durationMs: 0 },
     { ...shared, target: 'mail.sent', decision: 'denied', code: 'capability_denied', durationMs: 0 },

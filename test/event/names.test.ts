@@ -10,7 +10,7 @@ import {
   type TenantId,
 } from '../../host/event/names.ts';
 import { deadLetterSubject, eventSubject, resultSubject } from '../../host/event/subject.ts';
-import { traceIdOf } from '../../host/event/trace.ts';
+import { readTraceparent, spanId, traceIdOf, traceparent } from '../../host/event/trace.ts';
 
 describe('names', () => {
   test.each(['a', 'acme', '0', 'a-b_c', 'a'.repeat(63)])('%s is a tenant and an env', (name) => {
@@ -97,6 +97,17 @@ describe('the trace of a request', () => {
     'is taken from %s',
     (header) => expect(traceIdOf(header)).toBe(trace),
   );
+
+  test('is passed on with a span that is the same wherever it is made', () => {
+    const made = spanId('event', 'e1');
+    expect(traceparent(trace, made)).toBe(`00-${trace}-${made}-01`);
+    expect(readTraceparent(traceparent(trace, spanId('event', 'e1')))).toEqual({
+      traceId: trace,
+      spanId: made,
+    });
+    expect(spanId('run', 'e1')).not.toBe(made);
+    expect(traceparent('not a trace', made)).toBeUndefined();
+  });
 
   test.each([
     undefined,

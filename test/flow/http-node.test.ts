@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../../host/event/json.ts';
+import { spanId, traceparent } from '../../host/event/trace.ts';
 import { type FlowReach, NO_REACH } from '../../host/flow/flow-reach.ts';
 import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
 import { HttpGrant, httpGrantShape } from '../../host/grant/http-grant.ts';
@@ -39,6 +40,15 @@ function requestOf(h: Harness): Record<string, Json> {
   return JSON.parse(h.effects[0]?.args[0] ?? '') as Record<string, Json>;
 }
 
+test('a redelivery asks for the same effect with the same span, in the trace of its event', async () => {
+  const [first, again] = [harness(), harness(9_000)];
+  for (const h of [first, again]) await send('{ url: "https://api.example.com/" }', h);
+  expect(first.effects[0]?.trace).toBe(
+    traceparent('a'.repeat(32), spanId('effect', first.effects[0]?.key ?? '')),
+  );
+  expect(again.effects[0]?.trace).toBe(first.effects[0]?.trace);
+});
+
 describe('the request', () => {
   test("goes to the broker as a plugin's does, in the name of the flow", async () => {
     const h = harness();
@@ -52,6 +62,7 @@ describe('the request', () => {
         run: { runId: RUN, flow: 'orders', node: 'a', journal: [] },
         events: [],
         key: expect.stringMatching(/^[0-9a-f]{32}$/),
+        trace: expect.stringMatching(/^00-a{32}-[0-9a-f]{16}-01$/),
       },
     ]);
     expect(requestOf(h)).toEqual({

@@ -26,7 +26,9 @@ const host: FlowHost = {
   call: () => Promise.reject(new Error('No call was expected.')),
   record: () => Promise.reject(new Error('No record was expected.')),
   respond: () => undefined,
-  log: (source, level, message) => logged.push(`${source} ${level} ${message}`),
+  log: ({ source, level, message, place }) => {
+    logged.push(`${source} ${level} ${message} ${JSON.stringify(place)}`);
+  },
   cpuMs: () => {
     cpu += cpuStepMs;
     return cpu;
@@ -95,5 +97,5 @@ test('a script that does not end is stopped, and the next run works', async () =
 
 test('what it writes to the console goes to the log of its flow', async () => {
   await run(await scriptFlow('console.log("total", event.payload.order.total)'));
-  expect(logged.at(-1)).toBe('flow:scripted info total 99.5');
+  expect(logged.at(-1)).toMatch(/^flow:scripted info total 99.5 \{"run":"[^"]+","node":"[^"]+"\}$/);
 });

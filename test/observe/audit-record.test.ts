@@ -8,6 +8,7 @@ const record: EffectRecord = {
   source: 'hook',
   runId: null,
   node: null,
+  trace: null,
   capability: 'http',
   fn: 'send',
   target: 'GET https://api.test/a',
@@ -38,12 +39,17 @@ test('a record says who did what, where, and how it ended', () => {
   });
 });
 
-test('a record of a flow names the flow, its run and node', () => {
+test('a record of a flow names the flow, its run and node, and its span', () => {
   const line = auditLine(
-    { ...record, source: 'flow:orders', runId: 'r1', node: 'ask' },
+    {
+      ...record,
+      ...{ source: 'flow:orders', runId: 'r1', node: 'ask' },
+      trace: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) },
+    },
     { ...context, pack: null },
   );
   expect(JSON.parse(line)).toMatchObject({ flow: 'orders', run: 'r1', node: 'ask', pack: null });
+  expect(JSON.parse(line)).toMatchObject({ trace: 'a'.repeat(32), span: 'b'.repeat(16) });
   expect(JSON.parse(line)).not.toHaveProperty('provider');
 });
 

@@ -34,6 +34,7 @@ describe('metrics', () => {
       source: 'flow:a"b\\c\nd',
       runId: null,
       node: null,
+      trace: null,
       fn: 'send',
       target: '',
     };

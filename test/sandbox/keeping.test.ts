@@ -109,7 +109,8 @@ describe.each(['keeping', 'keeping-ts'])('the guest %s', (guest) => {
     expect(await act('get', 'schlüssel')).toEqual({ ok: { n: [1, null] } });
     expect(await act('set', 'k', ' {"a": "\\ud800"} ')).toEqual({ ok: { n: [1, null] } });
     expect(await act('delete', 'k')).toEqual({ ok: { n: [1, null] } });
-    const shared = { capability: 'state', source: 'guest', run: null, events: [] };
+    const trace = expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+    const shared = { capability: 'state', source: 'guest', run: null, events: [], trace };
     expect(effects).toEqual([
       { ...shared, fn: 'get', args: ['schlüssel'] },
       // The text that it wrote, white space and all: nobody parses and writes it again.

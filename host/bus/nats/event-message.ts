@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { GtpackError } from '../../errors.ts';
 import type { EventType, TenantId } from '../../event/names.ts';
 import { eventSubject } from '../../event/subject.ts';
+import { spanId, traceparent } from '../../event/trace.ts';
 import type { EventMessage } from '../bus.ts';
 import { headers, type MsgHdrs } from './client.ts';
 import type { HostKey } from './host-key.ts';
@@ -33,7 +34,6 @@ const TIME = 'Gtpack-Time';
 const SCHEDULE = 'Gtpack-Schedule';
 const REPLAY = 'Gtpack-Replay';
 const SEAL = 'Gtpack-Seal';
-const TRACE_ID = /^[0-9a-f]{32}$/;
 
 /**
  * An event as a message of NATS: its text as it is, with CloudEvents' attributes as headers, as a reader who knows
@@ -65,7 +65,7 @@ export class EventMessages {
     made.set('ce-specversion', '1.0');
     made.set('ce-id', sealed.id);
     made.set('ce-type', type);
-    describe(made, json, seal);
+    describe(made, id, json);
     made.set(PUBLISHER, sealed.publisher);
     made.set(TIME, sealed.at);
     if (sealed.schedule !== '') made.set(SCHEDULE, sealed.schedule);
@@ -117,7 +117,7 @@ function replayText(replay: Dispatch['replay']): string {
 }
 
 /** Source, time and trace, which stand in the event's text alone. */
-function describe(made: MsgHdrs, json: string, seal: string): void {
+function describe(made: MsgHdrs, id: string, json: string): void {
   const { source, timestamp, metadata } = JSON.parse(json) as {
     readonly source?: unknown;
     readonly timestamp?: unknown;
@@ -127,10 +127,8 @@ function describe(made: MsgHdrs, json: string, seal: string): void {
   if (typeof timestamp === 'number' && Number.isSafeInteger(timestamp) && timestamp >= 0)
     made.set('ce-time', new Date(timestamp).toISOString());
   const trace = metadata?.trace_id;
-  if (typeof trace !== 'string' || !TRACE_ID.test(trace)) return;
-  // The span is the publishing of this message; its seal is as good as any other random number.
-  const span = Buffer.from(seal.slice(0, 12), 'base64url').subarray(0, 8).toString('hex');
-  made.set('traceparent', `00-${trace}-${span}-01`);
+  const header = typeof trace === 'string' ? traceparent(trace, spanId('event', id)) : undefined;
+  if (header !== undefined) made.set('traceparent', header);
 }
 
 /** Headers of a result or dead letter. */

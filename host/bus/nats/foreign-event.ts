@@ -4,6 +4,7 @@ import { cloudEventMode, readCloudEvents } from '../../event/cloudevents.ts';
 import { type JsonBounds, parseBoundedJson } from '../../event/json-bounds.ts';
 import type { EventType } from '../../event/names.ts';
 import { type EventIds, type EventText, eventToJson, normalizeDraft } from '../../event/normalize.ts';
+import { traceIdOf } from '../../event/trace.ts';
 import type { MsgHdrs } from './client.ts';
 
 /** A message that some other client published on an event's subject. */
@@ -28,10 +29,11 @@ const FOREIGN_SOURCE = 'nats';
 export function readForeignEvent(message: ForeignMessage, ids: EventIds, bounds: JsonBounds): EventText {
   const { type, storedAt, sequence } = message;
   const { source, draft } = draftOf(message, bounds);
+  const traceId = traceIdOf(headersOf(message.headers).traceparent);
   const event = normalizeDraft(
     // The same at every delivery: an event that came without an id is named by its place.
     'id' in draft || 'idempotency_key' in draft ? draft : { ...draft, id: `nats-${sequence}` },
-    { source, eventType: type, receivedAt: storedAt, ids },
+    { source, eventType: type, receivedAt: storedAt, ids, ...(traceId === undefined ? {} : { traceId }) },
     'The event',
   );
   if (event.event_type !== type)

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { errorMessage, GtpackError } from '../../errors.ts';
 import { parseBoundedJson } from '../../event/json-bounds.ts';
 import { quoted } from '../../event/names.ts';
+import { traceIdOf } from '../../event/trace.ts';
 import { isHeaderName, isHeaderValue, isHostOwned } from '../../grant/header-names.ts';
 import type { HttpGrant } from '../../grant/http-grant.ts';
 import { closedObject } from '../../yaml.ts';
@@ -21,6 +22,13 @@ export interface OutboundRequest extends Hop {
   readonly timeoutMs: number;
   /** The secret whose credential the guest wants attached; null for the first that goes there. */
   readonly auth: string | null;
+}
+
+export interface MadeHeaders {
+  /** Of the run's effect: what a repeat of a request that changes something is known by. */
+  readonly key?: string | undefined;
+  /** A `traceparent`. */
+  readonly trace?: string | undefined;
 }
 
 const KiB = 1024;
@@ -54,10 +62,10 @@ const requestShape = closedObject({
 
 /**
  * Reads `request` of the interface `http` of sdk/wit.
- * @param key of the run's effect: what a repeat of a request that changes something is known by, unless it brings a key
+ * @param made headers of the host's own making, each unless the request brings its own
  * @throws GtpackError `http_request_invalid`, `http_request_too_large`
  */
-export function parseRequest(text: string, grant: HttpGrant, key?: string): OutboundRequest {
+export function parseRequest(text: string, grant: HttpGrant, made: MadeHeaders = {}): OutboundRequest {
   const written = parseShape(text, grant.maxRequestBytes);
   const method = written.method ?? 'GET';
   if (!METHOD.test(method)) {
@@ -66,7 +74,7 @@ export function parseRequest(text: string, grant: HttpGrant, key?: string): Outb
   return {
     url: parseTarget(written.url),
     method,
-    headers: withDefaults(parseHeaders(written.headers ?? {}), SAFE_METHODS.has(method) ? undefined : key),
+    headers: withDefaults(parseHeaders(written.headers ?? {}), made, SAFE_METHODS.has(method)),
     body: parseBody(written.body, written.body_encoding ?? 'utf8', grant.maxRequestBytes),
     timeoutMs: Math.min(grant.timeoutMs, written.timeout_ms ?? grant.timeoutMs),
     auth: written.auth ?? null,
@@ -144,9 +152,16 @@ const IDEMPOTENCY_KEY = 'idempotency-key';
 /** A cell gives it, and nothing that a cell gives may begin another header. */
 const KEY = /^[A-Za-z0-9._-]{1,128}$/;
 
-function withDefaults(headers: readonly Header[], key: string | undefined): Header[] {
+function withDefaults(
+  headers: readonly Header[],
+  { key, trace }: MadeHeaders,
+  changesNothing: boolean,
+): Header[] {
   if (key !== undefined && !KEY.test(key)) throw invalid('its key was not made by the host');
-  const defaults: Header[] = key === undefined ? [] : [[IDEMPOTENCY_KEY, key]];
+  if (trace !== undefined && traceIdOf(trace) === undefined)
+    throw invalid('its traceparent was not made by the host');
+  const defaults: Header[] = key === undefined || changesNothing ? [] : [[IDEMPOTENCY_KEY, key]];
+  if (trace !== undefined) defaults.push(['traceparent', trace]);
   const missing = [...DEFAULT_HEADERS, ...defaults].filter(([wanted]) =>
     headers.every(([name]) => name !== wanted),
   );

@@ -30,13 +30,18 @@ export async function audit(world: CliWorld, options: AuditCommandOptions): Prom
     return !world.stop.aborted;
   };
   let unreadable = 0;
+  let shownCount = 0;
   for await (const line of readAudit(options.follow ? { file, more } : { file })) {
     if (world.stop.aborted) break;
     const entry = filter.read(line);
     if (entry === 'unreadable') unreadable += 1;
-    else if (entry !== 'other') await page.add(options.json ? line : shown(entry));
+    else if (entry !== 'other') {
+      shownCount += 1;
+      await page.add(options.json ? line : shown(entry));
+    }
   }
   await page.flush();
+  if (shownCount === 0 && !options.follow) await note(world, 'There are no such records.');
   if (unreadable > 0) await note(world, `${unreadable} lines could not be read and were left out.`);
   return 0;
 }

@@ -1,9 +1,14 @@
+import { auditFileOf } from '../../bundle/audit-shape.ts';
 import type { FinishedRunHead, RunQuery } from '../../bus/records.ts';
 import { GtpackError } from '../../errors.ts';
 import { parseTenantId, quoted } from '../../event/names.ts';
-import { limitOf } from '../audit-filter.ts';
+import { readAudit } from '../../observe/audit-reader.ts';
+import type { AuditLine } from '../../observe/audit-record.ts';
+import { auditFilter, limitOf } from '../audit-filter.ts';
+import { chooseBundle } from '../bundle-choice.ts';
 import { note, plain, print, printJson } from '../output.ts';
 import { openRecords } from '../records.ts';
+import { type RecordedEntry, type TimelineStep, timelineOf } from '../run-timeline.ts';
 import { cut, table, timeText } from '../table.ts';
 import type { CliWorld } from '../world.ts';
 
@@ -19,6 +24,8 @@ export interface RunsOptions {
 
 const DEFAULT_LIMIT = '50';
 const MAX_LINE = 1000;
+/** Of one run; more than it may have, its retries included. */
+const MAX_EFFECTS = 10_000;
 
 /** Shows the runs that ended last. @throws GtpackError `option_invalid`, `tenant_invalid`, and as `openRecords` */
 export async function runsList(world: CliWorld, options: RunsOptions): Promise<number> {
@@ -63,7 +70,7 @@ export async function runsList(world: CliWorld, options: RunsOptions): Promise<n
   }
 }
 
-/** Shows one run with its result and its journal. @throws GtpackError `run_unknown`, and as `openRecords` */
+/** Shows one run as a timeline of its nodes and their effects, with its result. @throws GtpackError `run_unknown`, and as `openRecords` */
 export async function runsShow(
   world: CliWorld,
   runId: string,
@@ -76,9 +83,17 @@ export async function runsShow(
       throw new GtpackError('run_unknown', `No finished run ${quoted(runId)} is known.`, {
         cure: 'See `gtpack runs list`; runs are forgotten once the dedupe window is over.',
       });
-    const journal = JSON.parse(run.journalJson) as readonly unknown[];
+    const journal = JSON.parse(run.journalJson) as readonly RecordedEntry[];
+    const effects = await effectsOf(await chooseBundle(world, bundle), runId);
+    const { steps, ...trace } = timelineOf(run, journal, effects);
     if (json) {
-      await printJson(world, { ...headJson(run), result: JSON.parse(run.resultJson), journal });
+      await printJson(world, {
+        ...headJson(run),
+        ...trace,
+        result: JSON.parse(run.resultJson),
+        timeline: steps,
+        journal,
+      });
       return 0;
     }
     const { tenant, flow, status, eventId, eventType, attempts, durationMs, finishedAt } = run;
@@ -88,13 +103,56 @@ export async function runsShow(
       plain(
         `event ${eventId}, ${eventType}; attempt ${attempts}, ${durationMs} ms, ended ${timeText(finishedAt)}`,
       ),
+      ...(trace.trace_id === null ? [] : [plain(`trace ${trace.trace_id}, span ${trace.span_id}`)]),
+      ...steps.flatMap(stepLines),
       `result ${cut(plain(run.resultJson), MAX_LINE)}`,
-      ...journal.map((entry) => `  ${cut(plain(JSON.stringify(entry)), MAX_LINE)}`),
     );
     return 0;
   } finally {
     await close();
   }
+}
+
+/** Effects of a run that the audit log of this machine has; none where there is no such log. */
+async function effectsOf(bundle: string, runId: string): Promise<AuditLine[]> {
+  const filter = auditFilter({}, 0);
+  const found: AuditLine[] = [];
+  try {
+    for await (const line of readAudit({ file: await auditFileOf(bundle) })) {
+      // Most lines are of other runs: they are not parsed.
+      if (!line.includes(runId)) continue;
+      const entry = filter.read(line);
+      if (typeof entry === 'object' && entry.kind === 'effect' && entry.line.run === runId)
+        found.push(entry.line);
+      if (found.length === MAX_EFFECTS) break;
+    }
+  } catch (error) {
+    if (!(error instanceof GtpackError && error.code === 'audit_unreadable')) throw error;
+  }
+  return found;
+}
+
+function stepLines(step: TimelineStep): string[] {
+  const { node, frame, offset_ms, duration_ms, attempts, status, error, tries = [], notes = [] } = step;
+  const at = offset_ms === null ? '' : `+${offset_ms} ms`;
+  const where = frame === undefined ? '' : `, in ${frame}`;
+  const times = attempts === 1 ? '' : `, ${attempts} attempts`;
+  const told = (what: string, value: unknown): string[] =>
+    value === undefined ? [] : [`${what} ${JSON.stringify(value)}`];
+  return [
+    `  ${at.padStart(10)}  ${node}: ${status} in ${duration_ms} ms${times}${where}`,
+    ...[
+      ...told('in ', step.input),
+      ...step.effects.map(
+        ({ capability, fn, target, decision, code, duration_ms: ms }) =>
+          `did ${capability}.${fn} ${target}: ${decision}${code === null ? '' : ` (${code})`} in ${ms} ms`,
+      ),
+      ...tries.map(({ code, message }) => `try ${code}: ${message}`),
+      ...notes.map((said) => `note ${said}`),
+      ...told('out', step.output),
+      ...(error === undefined ? [] : [`error ${error.code}: ${error.message}`]),
+    ].map((line) => `              ${line}`),
+  ].map((line) => cut(plain(line), MAX_LINE));
 }
 
 function queryOf({ tenant, flow, status, event }: RunsOptions): Omit<RunQuery, 'limit' | 'after'> {

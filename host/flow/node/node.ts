@@ -1,3 +1,4 @@
+import type { LogLevel } from '../../contract.ts';
 import type { JsonBounds } from '../../event/json-bounds.ts';
 import type { EventIds } from '../../event/normalize.ts';
 import type { Effect } from '../../sandbox/protocol.ts';
@@ -100,6 +101,8 @@ export interface NodeStep {
   leftMs(): number;
   /** Runs tenant code that does not wait (F3). */
   guard<T>(fn: () => T): T;
+  /** Goes to the host's log, with the run, the flow and the node. */
+  log(level: LogLevel, message: string): void;
   /** Goes to the journal with the node's outcome. */
   note(text: string): void;
   /** Answers the waiting webhook, once a run. @throws GtpackError `flow_response_invalid` for a second answer */

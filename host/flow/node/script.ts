@@ -75,7 +75,7 @@ export function compileScript(node: ScriptNode, tools: NodeTools): CompiledNode 
           seed,
           now: step.event.head.timestamp,
           shouldStop: stopsFor(step),
-          onConsole: (level, text) => step.host.log(`flow:${name}`, level, text),
+          onConsole: (level, text) => step.log(level, text),
         }),
       );
       return { output };

@@ -61,7 +61,9 @@ export class World {
       call: (call) => exchange(() => this.#call(call)),
       record: (journal) => exchange(() => this.#record(journal)),
       respond: (_, answer) => this.answers.push(answer),
-      log: (source, level, message) => this.logged.push(`${source} ${level} ${message}`),
+      log: ({ source, level, message }) => {
+        this.logged.push(`${source} ${level} ${message}`);
+      },
       now: () => this.#clock,
       after: (ms, due) => this.#after(ms, () => isDead || due()),
       random: () => 0.5,
