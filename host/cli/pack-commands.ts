@@ -3,6 +3,7 @@ import { call } from './command/call.ts';
 import { doctor } from './command/doctor.ts';
 import { installPack } from './command/install.ts';
 import { keygen } from './command/keygen.ts';
+import { newSource } from './command/new.ts';
 import { packBuild } from './command/pack-build.ts';
 import { packInspect } from './command/pack-inspect.ts';
 import { packSign } from './command/pack-sign.ts';
@@ -92,6 +93,15 @@ export function addPackCommands(program: Command, { world, rooms, once }: Comman
     .option('--json', 'one JSON document')
     .action((file: string, { trust, json = false }: JsonOption & { readonly trust: readonly string[] }) => {
       once(json, () => packVerify(world, rooms, file, { trust, json }));
+    });
+  program
+    .command('new')
+    .description('make the source of a pack to begin with')
+    .argument('<DIR>', 'its folder, which it is named after')
+    .option('--language <LANGUAGE>', 'assemblyscript or typescript', 'assemblyscript')
+    .option('--json', 'one JSON document')
+    .action((dir: string, { language, json = false }: JsonOption & { readonly language: string }) => {
+      once(json, () => newSource(world, rooms, dir, { language, json }));
     });
   program
     .command('call')

@@ -7,6 +7,7 @@ import type { InstallPlan, InstallRequest } from '../deploy/install/plan.ts';
 import type { PackReport } from '../interop/pack-report.ts';
 import type { BuildOptions, BuiltPack, Signing } from '../pack/build.ts';
 import type { WrittenKeyPair } from '../pack/key-file.ts';
+import type { Language, NewPack } from '../pack/new-pack.ts';
 import type { SignedPack, VerifiedPack } from '../pack/sign-pack.ts';
 import type { PublisherKey, SigningKey } from '../pack/signing-key.ts';
 import type { CallPlugin, CheckBundle, StartHost } from '../running-host.ts';
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly callPlugin: CallPlugin;
   /** @param environment of this process, for a bundle's secrets */
   examine(path: string, environment: Environment): Promise<DoctorReport>;
+  newPack(dir: string, language: Language): Promise<NewPack>;
   buildPack(dir: string, options: BuildOptions): Promise<BuiltPack>;
   inspectPack(file: string): Promise<PackReport>;
   signPack(file: string, outFile: string, signing: Signing): Promise<SignedPack>;
@@ -41,6 +43,7 @@ export const hostRooms: Rooms = {
   bundleTimers: async (...given) => (await import('../deploy/bundle-timers.ts')).bundleTimers(...given),
   examine: async (...given) => (await import('../deploy/doctor/doctor.ts')).examine(...given),
   callPlugin: async (...given) => (await import('../deploy/call/call.ts')).callPlugin(...given),
+  newPack: async (...given) => (await import('../pack/new-pack.ts')).newPack(...given),
   buildPack: async (...given) => (await import('../pack/build.ts')).buildPack(...given),
   inspectPack: async (file) => (await import('../interop/inspect.ts')).inspectPack(file),
   signPack: async (...given) => (await import('../pack/sign-pack.ts')).signPack(...given),

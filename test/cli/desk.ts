@@ -100,6 +100,7 @@ const noRooms: Rooms = {
   bundleTimers: forgotten,
   callPlugin: forgotten,
   examine: forgotten,
+  newPack: forgotten,
   buildPack: forgotten,
   inspectPack: forgotten,
   signPack: forgotten,

@@ -45,6 +45,8 @@ describe('what gets published works where it is installed', { timeout: 120_000 }
         'sdk/wit/plugin.wit',
         'sdk/assemblyscript/assembly/index.ts',
         'sdk/typescript/index.ts',
+        'sdk/templates/assemblyscript/pack.yaml',
+        'sdk/templates/typescript/provider.ts',
       ]),
     );
     const rest = published.filter(
@@ -100,6 +102,14 @@ describe('what gets published works where it is installed', { timeout: 120_000 }
     expect(gtpack(installation, build)).toMatchObject({ status: 0, stderr: '' });
     const ticked = gtpack(installation, ['call', 'built/events-timer.gtpack', 'tick']);
     expect(JSON.parse(ticked.stdout)).toMatchObject({ events: [{ event_type: 'timer.call' }] });
+  });
+
+  test('a new pack is made, built and called there', () => {
+    installation.add('assemblyscript', 'long');
+    expect(gtpack(installation, ['new', 'greetings'])).toMatchObject({ status: 0, stderr: '' });
+    expect(gtpack(installation, ['pack', 'build', 'greetings'])).toMatchObject({ status: 0, stderr: '' });
+    const called = gtpack(installation, ['call', 'greetings.gtpack', 'greet', '--input', '{"name":"Ann"}']);
+    expect(called).toMatchObject({ status: 0, stdout: '{"greeting":"Hello, Ann"}\n' });
   });
 
   test('a host takes a webhook through provider, bus, flow and script, and stops when it is told to', async () => {

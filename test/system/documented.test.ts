@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { packPath, put, writeBundle } from './bundle.ts';
+import { writeBundle } from './bundle.ts';
 import { startHere } from './host-here.ts';
 import { gtpack, printed } from './host-process.ts';
 import { post, webhook } from './request.ts';
@@ -58,35 +57,5 @@ describe('what the documentation prints', () => {
       status: 'ok',
       output: { handled: 42 },
     });
-  });
-
-  test('the demo bundle takes the curl line that it prints, and its two tenants answer each in its own way', async () => {
-    const demo = new URL('../../bundles/demo/', import.meta.url);
-    const read = (path: string): Promise<string> => readFile(new URL(path, demo), 'utf8');
-    const yaml = await read('bundle.yaml');
-    const folder = await writeBundle({
-      yaml: yaml.replace('127.0.0.1:8080', '127.0.0.1:0'),
-      packs: ['events-webhook', 'events-timer'],
-    });
-    for (const path of ['flows/on_event.ygtc', 'flows/acme_orders.ygtc', 'scripts/process_payload.js']) {
-      await put(folder, { [path]: await read(path) });
-    }
-    expect(yaml).toContain(packPath('events-webhook'));
-    const { url, bus } = await startHere(folder);
-    const order = { order: { id: 42, total: 99.5 } };
-    const answer = await post(webhook(url, 'demo', 'order.created'), order);
-    expect(answer.status).toBe(202);
-    expect((await bus.result(answer.json.id)).json.output).toEqual({
-      kind: 'order',
-      order_id: 42,
-      total: 99.5,
-    });
-    const other = await post(webhook(url, 'demo', 'order.cancelled.late'), { a: 1, b: 2 });
-    expect((await bus.result(other.json.id)).json.output).toEqual({
-      kind: 'order.cancelled.late',
-      fields: ['a', 'b'],
-    });
-    const answered = await post(webhook(url, 'acme', 'order.created'), order);
-    expect([answered.status, answered.json]).toEqual([200, { thanks_for: 42 }]);
   });
 });

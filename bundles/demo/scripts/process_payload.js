@@ -1,9 +1,16 @@
-/** What the flow needs of a payload: an order's id and total where there is one, and the names of its fields. */
+/**
+ * What the flow needs of an order, whoever sent it. The id goes into a URL and into emails, so it is held to plain letters and
+ * digits; without an address or a number nobody is told.
+ */
 export function process_payload(payload) {
-  const order = payload?.order ?? {};
+  const { id, total, email, phone } = payload?.order ?? {};
+  if (!/^[\w-]{1,64}$/.test(String(id ?? ''))) {
+    throw new Error('order.id: letters, digits, "_" and "-" were expected, 1 to 64 of them.');
+  }
   return {
-    order_id: order.id ?? null,
-    total: order.total ?? null,
-    fields: Object.keys(payload ?? {}),
+    id: String(id),
+    total: Number(total ?? 0),
+    email: String(email ?? ''),
+    phone: String(phone ?? ''),
   };
 }

@@ -108,15 +108,17 @@ async function welcome(
   return lines;
 }
 
-/** To the host itself, whatever senders go through; and to a tenant whose webhooks anybody may send. */
+/** To the host itself, whatever senders go through; and to a webhook that anybody may send to. */
 function tryLine(
   tenants: readonly TenantDescription[],
   publicUrl: string | null,
   hostUrl: string,
 ): string | undefined {
-  const url = tenants
-    .filter(({ providers }) => providers.every(({ signatures }) => signatures.length === 0))
-    .flatMap(({ webhookUrls }) => webhookUrls)[0];
+  const [url] = tenants.flatMap(({ providers, webhookUrls }) =>
+    providers
+      .filter(({ kind }) => kind === 'webhook')
+      .flatMap(({ signatures }, index) => (signatures.length === 0 ? (webhookUrls[index] ?? []) : [])),
+  );
   if (url === undefined) return undefined;
   const own = publicUrl === null ? url : `${hostUrl}${url.slice(publicUrl.length)}`;
   const target = own.replace('{event_type}', 'order.created').replace('{handler}', 'try');

@@ -10,10 +10,10 @@ const IN_FLIGHT = 64;
 /** Far below what any machine does. */
 const MODEST_RATE = 200;
 
-/** The demo's flow, script and branch: from the request sent to its result on the bus. */
+/** A flow with a script and a branch: from the request sent to its result on the bus. */
 export const result: Row = {
   name: 'result',
-  about: 'webhook to result through the flow of the demo',
+  about: 'webhook to result through a flow of orders',
 
   async run({ workspace, rounds }: RowTools): Promise<Line[]> {
     const providers = {
@@ -21,9 +21,9 @@ export const result: Row = {
       'events-timer': { pack: await workspace.pack('packs/events-timer') },
     };
     const bundle = await workspace.bundle({ demo: { providers, flows: ['flows/on_event.ygtc'] } });
-    for (const folder of ['flows', 'scripts']) {
-      await cp(join(repository, 'bundles/demo', folder), join(bundle, folder), { recursive: true });
-    }
+    const source = join(repository, 'test/bench/fixture/flow-of-orders');
+    await cp(join(source, 'on_event.ygtc'), join(bundle, 'flows/on_event.ygtc'));
+    await cp(join(source, 'process_payload.js'), join(bundle, 'scripts/process_payload.js'));
     const host = await LoadedHost.start({ bundle }, [PATH]);
     try {
       const lines: Line[] = [];
