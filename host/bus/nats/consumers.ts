@@ -10,6 +10,7 @@ import {
   ReplayPolicy,
 } from './client.ts';
 import type { Connection } from './connection.ts';
+import type { Waiting } from './counts.ts';
 import type { Layout } from './layout.ts';
 import { Pulls } from './pulls.ts';
 import { TenantQueue, type TenantQueueParts } from './tenant-queue.ts';
@@ -32,13 +33,6 @@ const RETRY_MS = 1000;
 /** Consumers that the server is asked for at a time; a thousand at once took it longer than one may wait. */
 const OPENINGS_AT_ONCE = 16;
 
-/** What waits for a tenant at the server, as it was last seen. */
-export interface Waiting {
-  readonly pending: number;
-  /** Given to hosts, and not acknowledged. */
-  readonly out: number;
-}
-
 /**
  * The durable consumers, one a tenant, and this host's share of what they give. Rings for a tenant when something is
  * published for it, and where a look at the server shows what nobody rang for.
@@ -57,7 +51,6 @@ export class Consumers {
   readonly #beat: NodeJS.Timeout;
   readonly #sweep: NodeJS.Timeout;
   #look: NodeJS.Timeout | undefined;
-  #waiting: ReadonlyMap<TenantId, Waiting> = new Map();
   #isClosed = false;
 
   constructor(
@@ -116,10 +109,30 @@ export class Consumers {
     if (queue !== undefined) this.#pulls.ring(queue);
   }
 
-  /** @throws GtpackError `bus_unavailable` */
-  async waiting(): Promise<ReadonlyMap<TenantId, Waiting>> {
-    await this.#lookNow();
-    return this.#waiting;
+  /** Asks the server what waits for each tenant, and rings for what nobody rang for. @throws GtpackError `bus_unavailable` */
+  async look(): Promise<ReadonlyMap<TenantId, Waiting>> {
+    this.#connection.checkReady();
+    const waiting = new Map<TenantId, Waiting>();
+    try {
+      for await (const info of this.#connection.manager.consumers.list(this.#layout.events)) {
+        const tenant = this.#layout.tenantOfConsumer(info.name);
+        if (tenant === undefined) continue;
+        waiting.set(tenant, {
+          pending: info.num_pending,
+          out: info.num_ack_pending,
+          given: info.delivered.stream_seq,
+          floor: info.ack_floor.stream_seq,
+        });
+        this.#rouse(tenant, info);
+      }
+    } catch (cause) {
+      throw new GtpackError(
+        'bus_unavailable',
+        `The NATS server does not say what waits: ${errorMessage(cause)}.`,
+        { cause },
+      );
+    }
+    return waiting;
   }
 
   /** Asks for nothing more. */
@@ -155,7 +168,7 @@ export class Consumers {
 
   #lookLater(): void {
     this.#look = setTimeout(() => {
-      const looked = this.#connection.isReady ? this.#lookNow() : Promise.resolve();
+      const looked = this.#connection.isReady ? this.look() : Promise.resolve();
       // A look that could not be taken is taken again.
       void looked
         .catch(() => undefined)
@@ -163,28 +176,6 @@ export class Consumers {
           if (!this.#isClosed) this.#lookLater();
         });
     }, this.#options.lookMs);
-  }
-
-  async #lookNow(): Promise<void> {
-    this.#connection.checkReady();
-    const waiting = new Map<TenantId, Waiting>();
-    try {
-      for await (const info of this.#connection.manager.consumers.list(this.#layout.events)) {
-        const tenant = this.#layout.tenantOfConsumer(info.name);
-        if (tenant === undefined) continue;
-        waiting.set(tenant, { pending: info.num_pending, out: info.num_ack_pending });
-        this.#rouse(tenant, info);
-      }
-    } catch (cause) {
-      throw new GtpackError(
-        'bus_unavailable',
-        `The NATS server does not say what waits: ${errorMessage(cause)}.`,
-        {
-          cause,
-        },
-      );
-    }
-    this.#waiting = waiting;
   }
 
   #rouse(tenant: TenantId, { num_pending: pending, num_ack_pending: out }: ConsumerInfo): void {

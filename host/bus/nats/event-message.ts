@@ -79,7 +79,7 @@ export class EventMessages {
     subject: string,
     type: EventType,
     body: Uint8Array,
-    given: MsgHdrs | undefined,
+    given: Pick<MsgHdrs, 'get'> | undefined,
   ): HostEvent | undefined {
     const seal = given?.get(SEAL) ?? '';
     if (given === undefined || seal === '') return undefined;

@@ -24,6 +24,7 @@ import { Claims } from './claims.ts';
 import type { Msg } from './client.ts';
 import { Connection, type ConnectionSettings } from './connection.ts';
 import { Consumers } from './consumers.ts';
+import { NatsCounts } from './counts.ts';
 import { EventMessages } from './event-message.ts';
 import { HostKey } from './host-key.ts';
 import { split } from './incoming.ts';
@@ -79,6 +80,7 @@ export interface NatsBusOptions extends ConnectionSettings {
  * - `layout`, `streams`, `stream-api`, `host-key` what lies where, and what only hosts know
  * - `event-message`, `foreign-event` events as messages; `publisher`, `recent-ids` from here to the stream
  * - `consumers`, `pulls`, `tenant-queue` from the stream to here; `incoming`, `intake`, `claims`, `leases` what is taken
+ * - `counts` what waits and what died
  * - `settlements`, `journals` what runs leave behind; `nats-letters`, `nats-runs`, `stream-pages` what operators see of it
  * - `listening` what other hosts publish
  *
@@ -102,6 +104,7 @@ export class NatsBus implements Bus {
   readonly #publisher: Publisher;
   readonly #journals: Journals;
   readonly #consumers: Consumers;
+  readonly #counts: NatsCounts;
   readonly #claims: Claims;
   readonly #settlements: Settlements;
   readonly #ends = new Set<(tenant: TenantId, event: EventMessage) => void>();
@@ -152,6 +155,7 @@ export class NatsBus implements Bus {
     const countParked = (tenant: TenantId) => this.parked.count(tenant);
     const parts = { connection, intake, leases, settlements, scheduler, countParked, onForeign };
     this.#consumers = new Consumers(connection, layout, parts, { ackWaitMs, lookMs, pullWaitMs });
+    this.#counts = new NatsCounts({ connection, layout, messages, waiting: () => this.#consumers.look() });
     const operators = { connection, layout, key, claims, settlements, name, now };
     this.deadLetters = new NatsLetters({
       ...operators,
@@ -229,19 +233,10 @@ export class NatsBus implements Bus {
     return this.#taps.add(listener);
   }
 
-  /** Asks the server, so it is for whoever asks now and then. @throws GtpackError `bus_unavailable` */
+  /** As they were a second ago at most. @throws GtpackError `bus_unavailable` */
   async counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
     this.#checkOpen();
-    const [waiting, dead] = await Promise.all([
-      this.#consumers.waiting(),
-      deadLetterCounts(this.connection, this.#layout),
-    ]);
-    const counts = new Map<TenantId, TenantCounts>();
-    for (const tenant of new Set([...waiting.keys(), ...dead.keys()])) {
-      const { pending = 0, out = 0 } = waiting.get(tenant) ?? {};
-      counts.set(tenant, { pending: pending + out, deadLetters: dead.get(tenant) ?? 0 });
-    }
-    return counts;
+    return this.#counts.counts();
   }
 
   close(): Promise<void> {
@@ -309,20 +304,4 @@ function settlementOf(settled: Settled, event: EventMessage): Settlement {
   const { kind, position: sequence, attempts: attempt, runs, reason = '' } = settled;
   const delivery: Delivery = { ...event, sequence, attempt, redelivered: false };
   return kind === 'ack' ? { kind, delivery, runs } : { kind, delivery, runs, reason };
-}
-
-async function deadLetterCounts(connection: Connection, layout: Layout): Promise<Map<TenantId, number>> {
-  const counts = new Map<TenantId, number>();
-  const all = layout.letter('*', '*', '*');
-  const { state } = await connection.manager.streams
-    .info(layout.letters, { subjects_filter: all })
-    .catch((cause: unknown) => {
-      throw new GtpackError('bus_unavailable', 'The NATS server does not count the dead letters.', { cause });
-    });
-  const from = all.indexOf('*');
-  for (const [subject, count] of Object.entries(state.subjects ?? {})) {
-    const [tenant] = split(subject.slice(from));
-    counts.set(tenant as TenantId, (counts.get(tenant as TenantId) ?? 0) + count);
-  }
-  return counts;
 }

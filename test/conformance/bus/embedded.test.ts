@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
+import { countsConformance } from './counts-suite.ts';
 import { ManualTime } from './manual-time.ts';
 import { parkingConformance } from './parking-suite.ts';
 import { stateConformance } from './state-suite.ts';
@@ -26,6 +27,7 @@ const start = async () => {
 };
 
 busConformance('embedded', start);
+countsConformance('embedded', start);
 stateConformance('embedded', start);
 timersConformance('embedded', start);
 parkingConformance('embedded', start);
