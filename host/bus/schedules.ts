@@ -8,7 +8,8 @@ import type { EventMessage, Receipt } from './bus.ts';
 export interface ScheduleStore {
   /**
    * Where each schedule is, in the order given. One that was not known, or had another plan, or lies more than a day
-   * ahead of `now` by a clock that was wrong, begins now: nothing of it was missed.
+   * ahead of `now` by a clock that was wrong, begins now: nothing of it was missed. Those that are not named are
+   * forgotten; where another host names them still, they go on there.
    * @throws GtpackError `bus_unavailable`
    */
   begin(schedules: readonly ScheduleStart[], now: number): Promise<readonly SchedulePosition[]>;

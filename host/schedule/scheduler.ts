@@ -67,7 +67,7 @@ export class Scheduler {
       return { tenant: entry.tenant, schedule: entry.schedule, plan: planKey(entry.plan) };
     });
     const now = options.clock.now();
-    const positions = entries.length === 0 ? [] : await options.store.begin(starts, now);
+    const positions = await options.store.begin(starts, now);
     const scheduler = new Scheduler(options, entries, plans);
     const slots: Slot[] = [];
     for (const [index, entry] of entries.entries()) {

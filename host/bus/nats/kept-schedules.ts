@@ -47,12 +47,17 @@ interface Found {
  */
 export class KeptSchedules implements ScheduleStore {
   readonly #parts: Parts;
+  /** Of the schedules that this host keeps, by subject: one that another host forgets meanwhile goes on with it. */
+  #plans: ReadonlyMap<string, string> = new Map();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   async begin(schedules: readonly ScheduleStart[], now: number): Promise<readonly SchedulePosition[]> {
+    const { stream } = this.#parts;
+    this.#plans = new Map(schedules.map((schedule) => [stream.schedule(schedule), schedule.plan]));
+    await this.#forgetOthers();
     const positions: SchedulePosition[] = [];
     for (let at = 0; at < schedules.length; at += MAX_AT_ONCE) {
       const some = schedules.slice(at, at + MAX_AT_ONCE).map((schedule) => this.#begin(schedule, now));
@@ -63,8 +68,7 @@ export class KeptSchedules implements ScheduleStore {
 
   async tick(tick: ScheduleTick, messages: readonly EventMessage[]): Promise<TickOutcome> {
     const { tenant, at } = tick;
-    const found = await this.#find(tick);
-    if (found === null) throw new Error(`the schedule ${tick.schedule} was not begun`);
+    const found = (await this.#find(tick)) ?? this.#anew(tick);
     const past = pastOf(found, at);
     if (past !== null) return past;
     const [first] = messages;
@@ -99,6 +103,26 @@ export class KeptSchedules implements ScheduleStore {
       const kept: Kept = { plan: start.plan, at: Math.floor(now), lastRun: null };
       if (await this.#write(start, found?.sequence ?? 0, kept)) return positionOf(kept);
     }
+  }
+
+  /** What one that moves on just now leaves is another's, and stays. */
+  async #forgetOthers(): Promise<void> {
+    const { stream } = this.#parts;
+    const left = (await stream.subjects(stream.allSchedules)).filter((subject) => !this.#plans.has(subject));
+    for (let at = 0; at < left.length; at += MAX_AT_ONCE) {
+      const some = left.slice(at, at + MAX_AT_ONCE).map(async (subject) => {
+        const message = await stream.last(subject);
+        if (message !== null) await stream.apply({ subject, base: message.sequence, body: null });
+      });
+      await Promise.all(some);
+    }
+  }
+
+  /** A host whose bundle does not name it was started, and forgot it. */
+  #anew(tick: ScheduleTick): Found {
+    const plan = this.#plans.get(this.#parts.stream.schedule(tick));
+    if (plan === undefined) throw new Error(`the schedule ${tick.schedule} was not begun`);
+    return { sequence: 0, kept: { plan, at: Number.NEGATIVE_INFINITY, lastRun: null } };
   }
 
   async #isBusy(tenant: TenantId, { tick }: Kept): Promise<boolean> {

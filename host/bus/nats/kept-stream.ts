@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { errorMessage, GtpackError } from '../../errors.ts';
 import type { EnvName } from '../../event/names.ts';
 import type { Owner } from '../owner.ts';
 import type { ScheduleName } from '../schedules.ts';
@@ -40,6 +41,11 @@ export class KeptStream {
     return `${this.#prefix}*.*.${PART.timer}.*`;
   }
 
+  /** Of all tenants. */
+  get allSchedules(): string {
+    return `${this.#prefix}*.*.${PART.schedule}`;
+  }
+
   ledger(owner: Owner): string {
     return `${this.#of(owner)}.${PART.ledger}`;
   }
@@ -67,6 +73,19 @@ export class KeptStream {
   /** The first at or behind a sequence. @throws GtpackError `bus_unavailable` */
   next(subject: string, sequence: number): Promise<StoredMessage | null> {
     return getMessage(this.#connection, this.name, { seq: sequence, next_by_subj: subject });
+  }
+
+  /** Those that have a message. @param filter with wildcards @throws GtpackError `bus_unavailable` */
+  async subjects(filter: string): Promise<readonly string[]> {
+    const { streams } = this.#connection.manager;
+    this.#connection.checkReady();
+    try {
+      const { state } = await streams.info(this.name, { subjects_filter: filter });
+      return Object.keys(state.subjects ?? {});
+    } catch (cause) {
+      const message = `The NATS server does not say what is kept: ${errorMessage(cause)}.`;
+      throw new GtpackError('bus_unavailable', message, { cause });
+    }
   }
 
   /**

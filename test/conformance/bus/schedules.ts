@@ -142,6 +142,24 @@ export function schedulesConformance(name: string, start: () => Promise<Schedule
       ]);
     });
 
+    test('a schedule that is named no more is forgotten: where it comes back, it has missed nothing', async () => {
+      const { bus, reopen } = await start();
+      const other: ScheduleStart = { ...nightly, schedule: 'flow:other/0' };
+      await bus().schedules.begin([nightly, other, theirs], NOW);
+      for (const { tenant, schedule } of [nightly, other, theirs])
+        await bus().schedules.tick({ tenant, schedule, at: NOW + 5 }, [eventOf(`${tenant} ${schedule}`)]);
+      expect(await bus().schedules.begin([other], NOW + 10)).toEqual([{ at: NOW + 5, lastRun: NOW + 5 }]);
+      await reopen();
+      const positions = await bus().schedules.begin([nightly, other, theirs], NOW + 20);
+      expect(positions).toEqual([
+        { at: NOW + 20, lastRun: null },
+        { at: NOW + 5, lastRun: NOW + 5 },
+        { at: NOW + 20, lastRun: null },
+      ]);
+      expect(await bus().schedules.begin([], NOW + 30)).toEqual([]);
+      expect(await bus().schedules.begin([other], NOW + 40)).toEqual([{ at: NOW + 40, lastRun: null }]);
+    });
+
     test('two tenants’ schedules of one name know nothing of each other', async () => {
       const { bus } = await start();
       await bus().schedules.begin([nightly, theirs], NOW);
