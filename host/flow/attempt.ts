@@ -55,7 +55,7 @@ export class Attempt {
   constructor(parts: StepParts, standing: Standing) {
     const { run, frame, compiled, key } = parts;
     const { host } = run;
-    const { id, timeoutMs } = compiled.node;
+    const { id, timeoutMs, retry } = compiled.node;
     this.#parts = parts;
     this.standing = standing;
     const startedAt = host.now();
@@ -68,6 +68,7 @@ export class Attempt {
       scope: frame.scope,
       host,
       leftMs: () => (this.#wall === undefined ? Number.POSITIVE_INFINITY : this.#wall.at - host.now()),
+      isLastTry: standing.tries.length + 1 >= (retry?.attempts ?? 1),
       guard: (fn) => host.guard(label, fn),
       log: (level, message) => {
         const place = logPlace(run.order.runId, frame.event, id);

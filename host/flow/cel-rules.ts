@@ -87,6 +87,25 @@ function isSteps(node: ASTNode): boolean {
   return node.op === 'id' && node.args === 'steps';
 }
 
+/** Whether `a.b.c` stands somewhere in an expression for the path [a, b, c], as `a['b'].?c` and its like do, too. */
+export function hasPath(root: ASTNode, path: readonly string[]): boolean {
+  const open = [root];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (isPath(node, path)) return true;
+    for (const child of children(node, 0)) open.push(child.node);
+  }
+  return false;
+}
+
+function isPath(node: ASTNode, path: readonly string[]): boolean {
+  const key = path.at(-1);
+  if (path.length === 1) return node.op === 'id' && node.args === key;
+  if (node.op !== '.' && node.op !== '.?' && node.op !== '[]' && node.op !== '[?]') return false;
+  const [of, last] = node.args;
+  const name = typeof last === 'string' ? last : last.op === 'value' ? last.args : undefined;
+  return name === key && isPath(of, path.slice(0, -1));
+}
+
 function isComprehension(node: ASTNode): boolean {
   return node.op === 'rcall' && COMPREHENSIONS.has(node.args[0]) && node.args[2].length >= 2;
 }

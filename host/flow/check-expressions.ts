@@ -42,7 +42,7 @@ export function checkExpressions(
   }
   for (const { when, path, node } of nodes) {
     if (when !== undefined) condition(when, [...path, 'when']);
-    if (node !== undefined) checkConfig(node, [...path, 'config'], condition, template);
+    if (node !== undefined) conditionsAndTemplates(node, [...path, 'config'], condition, template);
   }
 }
 
@@ -50,7 +50,8 @@ function cured({ unknown, ...fault }: ExpressionFault): ExpressionFault {
   return unknown === undefined ? fault : { ...fault, cure: suggestion(unknown.word, unknown.known) };
 }
 
-function checkConfig(
+/** Goes through what the config of a node has of them. @param path of the config */
+export function conditionsAndTemplates(
   node: FlowNode,
   path: Path,
   condition: (source: string, path: Path) => void,
@@ -68,7 +69,7 @@ function checkConfig(
       }
       return;
     case 'http': {
-      const { expect: _, timeoutMs: __, ...written } = node.config;
+      const { expect: _, timeoutMs: __, statusIsRead: ___, ...written } = node.config;
       template(written, path);
       return;
     }

@@ -1,7 +1,7 @@
 import { Environment, type ParseResult } from '@marcbachmann/cel-js';
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { Json } from '../event/json.ts';
-import { boundEvaluation, CelBoundError, type ExpressionFault, findFault } from './cel-rules.ts';
+import { boundEvaluation, CelBoundError, type ExpressionFault, findFault, hasPath } from './cel-rules.ts';
 import { leaveCel, NoJson } from './cel-value.ts';
 
 /** What expressions read. A subclass of Map, because that is how the library asks for a name only when it is reached. */
@@ -185,6 +185,11 @@ export class Expression {
   constructor(source: string, parsed: ParseResult) {
     this.source = source;
     this.#parsed = parsed;
+  }
+
+  /** Whether it has `a.b.c`, in whichever spelling, for the path [a, b, c]. */
+  reads(path: readonly string[]): boolean {
+    return hasPath(this.#parsed.ast, path);
   }
 
   /**

@@ -13,6 +13,7 @@ import { type FlowReach, NO_REACH } from './flow-reach.ts';
 import { findCycles, findUnreachable, type GraphNode, withoutRoundEnds } from './graph.ts';
 import { type NodeDraft, readNode } from './read-node.ts';
 import { readTrigger, type TriggerDraft } from './read-trigger.ts';
+import { withStatusReaders } from './status-readers.ts';
 
 export interface FlowSource {
   /** YAML. */
@@ -56,7 +57,7 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
     version: root.version,
     digest: await digestOf(source),
     file,
-    nodes: checked,
+    nodes: withStatusReaders(checked),
     triggers: withCall(triggers.flatMap((draft) => (draft.trigger === undefined ? [] : [draft.trigger]))),
     scripts,
     answersWebhook: checked.some((node) => node.type === 'http_response'),

@@ -1,7 +1,6 @@
 import type { Json } from '../event/json.ts';
 import type { Path } from '../yaml.ts';
 import { suggestion } from '../yaml.ts';
-import { ANY_SUCCESS } from './expected-status.ts';
 import { type FlowNode, NODE_TYPES, type NodeType, type Retry } from './flow.ts';
 import { configShapes, isJson, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
@@ -116,9 +115,9 @@ function readConfig(
     case 'http': {
       const read = problems.parse(configShapes.http, config, path);
       if (read === undefined) return undefined;
-      const { timeout, expect = ANY_SUCCESS, ...rest } = read;
+      const { timeout, ...rest } = read;
       const shortened = timeout === undefined ? {} : { timeoutMs: timeout };
-      return { part: { type, config: { ...defined(rest), expect, ...shortened } }, edges: [] };
+      return { part: { type, config: { ...defined(rest), ...shortened } }, edges: [] };
     }
     case 'event':
       return readEvent(config, path, problems);

@@ -12,8 +12,8 @@ export interface TemplateFault extends ExpressionFault {
  * in longer texts a text enters as it is, null as nothing, and all else as JSON.
  */
 export interface Template {
-  /** It holds no expression, and renders to the same value for ever. */
-  readonly constant: boolean;
+  /** All that it holds; with none it renders to the same value for ever. */
+  readonly expressions: readonly Expression[];
   /** @throws GtpackError as `Expression.evaluate` */
   render(scope: CelScope): Json;
 }
@@ -42,8 +42,9 @@ function compileValue(
   if (typeof value !== 'object' || value === null) return constant(value);
   if (Array.isArray(value)) {
     const parts = value.map((inner: Json, at) => compileValue(inner, [...path, at], compiler, faults));
-    if (parts.every((part) => part.constant)) return constant(value);
-    return { constant: false, render: (scope) => parts.map((part) => part.render(scope)) };
+    const expressions = parts.flatMap((part) => part.expressions);
+    if (expressions.length === 0) return constant(value);
+    return { expressions, render: (scope) => parts.map((part) => part.render(scope)) };
   }
   const parts = Object.entries(value).map(([key, inner]) => {
     if (key.includes('{{')) {
@@ -56,16 +57,17 @@ function compileValue(
     }
     return [key, compileValue(inner, [...path, key], compiler, faults)] as const;
   });
-  if (parts.every(([, part]) => part.constant)) return constant(value);
+  const expressions = parts.flatMap(([, part]) => part.expressions);
+  if (expressions.length === 0) return constant(value);
   return {
-    constant: false,
+    expressions,
     // Not by assignment: a key named __proto__ stays a key.
     render: (scope) => Object.fromEntries(parts.map(([key, part]) => [key, part.render(scope)])),
   };
 }
 
 function constant(value: Json): Template {
-  return { constant: true, render: () => value };
+  return { expressions: [], render: () => value };
 }
 
 function compileText(
@@ -97,11 +99,12 @@ function compileText(
   if (at < text.length) pieces.push(text.slice(at));
   const [only] = pieces;
   if (pieces.length === 1 && only !== undefined && typeof only !== 'string') {
-    return { constant: false, render: (scope) => only.evaluate(scope) };
+    return { expressions: [only], render: (scope) => only.evaluate(scope) };
   }
-  if (pieces.every((piece) => typeof piece === 'string')) return constant(text);
+  const expressions = pieces.filter((piece) => typeof piece !== 'string');
+  if (expressions.length === 0) return constant(text);
   return {
-    constant: false,
+    expressions,
     render: (scope) =>
       pieces.map((piece) => (typeof piece === 'string' ? piece : textOf(piece.evaluate(scope)))).join(''),
   };

@@ -1,7 +1,7 @@
 import { errorMessage, GtpackError } from '../../errors.ts';
 import type { Json } from '../../event/json.ts';
 import { type JsonBounds, parseBoundedJson } from '../../event/json-bounds.ts';
-import { expectedText, isExpected } from '../expected-status.ts';
+import { ANY_SUCCESS, expectedText, isExpected } from '../expected-status.ts';
 import type { HttpNode, StatusRange } from '../flow.ts';
 import { parseRetryAfterMs } from '../retry.ts';
 import { compileValue } from './compile.ts';
@@ -19,7 +19,7 @@ interface HttpAnswerDocument {
 
 /** Sends one HTTP request by way of the broker; the output is `{ status, headers, body }`. */
 export function compileHttp(node: HttpNode, tools: NodeTools): CompiledNode {
-  const { expect, timeoutMs, auth, ...written } = node.config;
+  const { expect = ANY_SUCCESS, statusIsRead = false, timeoutMs, auth, ...written } = node.config;
   const template = compileValue(written, tools);
   const timeout = Math.min(timeoutMs ?? tools.effectWallMs, tools.effectWallMs);
   return {
@@ -32,7 +32,9 @@ export function compileHttp(node: HttpNode, tools: NodeTools): CompiledNode {
       });
       const output = (answer: string): string => {
         const response = JSON.parse(answer) as HttpAnswerDocument;
-        if (!isExpected(response.status, expect)) {
+        // What the flow decides on is the last answer: of a busy server's, that of the last try.
+        const isAnswer = statusIsRead && (step.isLastTry || !isPassing(response.status));
+        if (!isAnswer && !isExpected(response.status, expect)) {
           throw unexpected(request.target, response, expect, step.host.now());
         }
         return responseJson(response, tools.bounds, request.target);
@@ -72,6 +74,10 @@ function parseBody(body: string, bounds: JsonBounds, target: string): Json {
 /** Another attempt may be answered otherwise (RFC 9110, RFC 8470, RFC 6585). */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 
+function isPassing(status: number): boolean {
+  return status >= 500 || PASSING.has(status);
+}
+
 function unexpected(
   target: string,
   { status, headers }: HttpAnswerDocument,
@@ -83,7 +89,7 @@ function unexpected(
     'http_status_unexpected',
     `${target} was answered with status ${status}; ${expectedText(expected)} was expected.`,
     {
-      retryable: status >= 500 || PASSING.has(status),
+      retryable: isPassing(status),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
   );

@@ -99,6 +99,8 @@ export interface NodeStep {
   readonly host: FlowHost;
   /** How long the node may still take, in milliseconds; infinity where it has no `timeout`. */
   leftMs(): number;
+  /** The node's `retry` has no further try. */
+  readonly isLastTry: boolean;
   /** Runs tenant code that does not wait (F3). */
   guard<T>(fn: () => T): T;
   /** Goes to the host's log, with the run, the flow and the node. */
