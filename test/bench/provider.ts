@@ -2,14 +2,12 @@ import { digestOf } from '../../host/deploy/digest.ts';
 import { codeOf, type ProviderCode } from '../../host/deploy/provider-code.ts';
 import { parseTenantId, type TenantId } from '../../host/event/names.ts';
 import { loadScriptWasm } from '../../host/flow/script/script-wasm.ts';
-import { type Grants, NO_GRANTS } from '../../host/grant/grants.ts';
+import { type Grants, grantsShape, NO_GRANTS, parseGrants } from '../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 import { readPack } from '../../host/pack/read-pack.ts';
 import { jcoVersion } from '../../host/sandbox/jco-version.ts';
-import type { IngestRequest } from '../../host/sandbox/protocol.ts';
 import type { TenantCode } from '../../host/sandbox/sandbox.ts';
 import { Transpiler } from '../../host/sandbox/transpiler.ts';
-import { orderBody } from './payload.ts';
 
 export const tenant: TenantId = parseTenantId('bench');
 
@@ -41,6 +39,11 @@ export async function openProvider(
   return codeOf(binding, pack, provider, { transpiler, bundleFile: file, env: 'test', tenant: 'bench' });
 }
 
+/** Grants as a bundle writes them; undefined for none. */
+export function grantsOf(written: unknown): Grants {
+  return written === undefined ? NO_GRANTS : parseGrants(grantsShape.parse(written));
+}
+
 /** A cell with that provider and no flows. */
 export async function benchCell({ spec, modules }: ProviderCode): Promise<TenantCode> {
   const wasm = await loadScriptWasm();
@@ -54,27 +57,5 @@ export async function benchCell({ spec, modules }: ProviderCode): Promise<Tenant
       limits: DEFAULT_LIMITS,
     },
     modules: new Map([...modules, [scriptModule, wasm]]),
-  };
-}
-
-/** What ingress makes of a webhook that autocannon sends. */
-export function webhookRequest(): IngestRequest {
-  const body = orderBody();
-  return {
-    handler: null,
-    eventType: 'order.created',
-    method: 'POST',
-    path: '/events/webhook/bench/order.created',
-    query: {},
-    headers: {
-      host: '127.0.0.1:8080',
-      connection: 'keep-alive',
-      'content-type': 'application/json',
-      'content-length': String(Buffer.byteLength(body)),
-    },
-    body,
-    bodyEncoding: 'utf8',
-    verified: null,
-    receivedAt: 1_790_000_000_000,
   };
 }

@@ -7,7 +7,9 @@ import { extism } from './rows/extism.ts';
 import { ingress } from './rows/ingress.ts';
 import { outbound } from './rows/outbound.ts';
 import { packs } from './rows/packs.ts';
+import { providers } from './rows/providers.ts';
 import { result } from './rows/result.ts';
+import { runs } from './rows/runs.ts';
 import { scale } from './rows/scale.ts';
 import { schedules } from './rows/schedules.ts';
 import { signatures } from './rows/signatures.ts';
@@ -17,12 +19,14 @@ export const ROWS: readonly Row[] = [
   ingress,
   calls,
   extism,
+  providers,
   outbound,
   result,
   delivery,
   scale,
   cold,
   evaluations,
+  runs,
   packs,
   signatures,
   schedules,

@@ -2,39 +2,31 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildPack } from '../../host/pack/build.ts';
+import { type PackName, packFile } from '../system/packs.ts';
 
 export const repository: string = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A temporary folder with the packs and bundles of one run of the bench. */
 export class Workspace {
   readonly folder: string;
-  readonly #tell: (line: string) => void;
-  readonly #packs = new Map<string, Promise<string>>();
   #folders = 0;
 
-  private constructor(folder: string, tell: (line: string) => void) {
+  private constructor(folder: string) {
     this.folder = folder;
-    this.#tell = tell;
   }
 
-  static async open(tell: (line: string) => void): Promise<Workspace> {
-    return new Workspace(await mkdtemp(join(tmpdir(), 'gtpack-bench-')), tell);
+  static async open(): Promise<Workspace> {
+    return new Workspace(await mkdtemp(join(tmpdir(), 'gtpack-bench-')));
   }
 
-  /**
-   * Builds a pack of the repository with the repository's own build, once a run.
-   * @param source its folder, such as `packs/events-webhook`
-   * @returns the path of the archive
-   */
-  pack(source: string): Promise<string> {
-    const known = this.#packs.get(source);
-    if (known !== undefined) return known;
-    const file = join(this.folder, 'packs', `${source.replaceAll('/', '-')}.gtpack`);
-    this.#tell(`building ${source}`);
-    const built = buildPack(join(repository, source), { outFile: file }).then(() => file);
-    this.#packs.set(source, built);
-    return built;
+  /** Path of a pack of the repository, built unless the same sources were built before. */
+  pack(name: PackName): Promise<string> {
+    return packFile(name);
+  }
+
+  /** Where components are kept once they are transpiled. */
+  get transpiled(): string {
+    return join(this.folder, 'transpiled');
   }
 
   /** A folder of its own. */

@@ -19,6 +19,8 @@ const SOURCES = {
   'webhook-publisher': 'packs/webhook-publisher',
   'echo-as': 'test/guests/echo-as',
   'echo-ts': 'test/guests/echo-ts',
+  'calling-as': 'test/guests/calling-as',
+  'calling-ts': 'test/guests/calling-ts',
   misbehaving: 'test/guests/misbehaving',
   outbound: 'test/guests/outbound',
   leaking: 'test/guests/leaking',

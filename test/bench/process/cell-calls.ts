@@ -2,15 +2,23 @@ import { ALONE } from '../../../host/deploy/check.ts';
 import type { Job } from '../../../host/sandbox/protocol.ts';
 import { Sandbox } from '../../../host/sandbox/sandbox.ts';
 import { answerCalls } from '../child.ts';
+import { type GuestJob, guestJob } from '../guest-jobs.ts';
 import { quantile } from '../measure.ts';
-import { orderBody } from '../payload.ts';
-import { benchCell, openProvider, tenant, webhookRequest } from '../provider.ts';
+import { benchCell, grantsOf, openProvider, tenant } from '../provider.ts';
 
 export interface CallsSetup {
   /** Path of a pack with one provider. */
   readonly pack: string;
   readonly cacheDir: string;
-  readonly call: 'echo' | 'ingest';
+  readonly call: GuestJob;
+  /** As a bundle writes them. */
+  readonly grants?: unknown;
+}
+
+export interface LoadedCalls {
+  readonly usPerCall: number;
+  /** Of one call, from the main process and back to it. */
+  readonly p99Us: number;
 }
 
 const sandbox = new Sandbox(ALONE);
@@ -24,30 +32,31 @@ async function once(): Promise<void> {
 
 /** Calls of a provider in its cell: this process, the cell host, the worker, and back. */
 const handlers = {
-  async start({ pack, cacheDir, call }: CallsSetup): Promise<void> {
-    const code = await openProvider(pack, cacheDir);
+  async start({ pack, cacheDir, call, grants }: CallsSetup): Promise<void> {
+    const code = await openProvider(pack, cacheDir, grantsOf(grants));
     const { spec } = code;
     sandbox.register(tenant, await benchCell(code));
     await sandbox.prepare(tenant);
-    job =
-      call === 'ingest'
-        ? { kind: 'ingest', provider: spec.id, request: webhookRequest() }
-        : { kind: 'invoke', provider: spec.id, operation: 'echo', input: orderBody() };
+    job = guestJob(call, spec.id);
   },
 
-  /** @returns microseconds a call, with so many in flight */
-  async measure({ seconds, inFlight }: { seconds: number; inFlight: number }): Promise<number> {
+  /** With so many calls in flight. */
+  async measure({ seconds, inFlight }: { seconds: number; inFlight: number }): Promise<LoadedCalls> {
     const startedAt = performance.now();
     const end = startedAt + seconds * 1000;
-    let calls = 0;
+    const times: number[] = [];
     const caller = async (): Promise<void> => {
-      while (performance.now() < end) {
+      for (let sentAt = performance.now(); sentAt < end; ) {
         await once();
-        calls += 1;
+        const now = performance.now();
+        times.push((now - sentAt) * 1000);
+        sentAt = now;
       }
     };
     await Promise.all(Array.from({ length: inFlight }, caller));
-    return ((performance.now() - startedAt) * 1000) / calls;
+    const usPerCall = ((performance.now() - startedAt) * 1000) / times.length;
+    times.sort((a, b) => a - b);
+    return { usPerCall, p99Us: quantile(times, 0.99) };
   },
 
   /** One call at a time. */

@@ -1,19 +1,32 @@
 import { instantiateSync } from '@assemblyscript/loader';
-import { eventIds } from '../../../host/event/normalize.ts';
+import { isWaitingImport } from '../../../host/contract.ts';
+import { eventIds, type NormalizeContext } from '../../../host/event/normalize.ts';
+import type { Grants } from '../../../host/grant/grants.ts';
 import { DEFAULT_LIMITS } from '../../../host/limits.ts';
 import { AssemblyScriptPlugin } from '../../../host/sandbox/assemblyscript-plugin.ts';
 import { PLUGIN_BINDING } from '../../../host/sandbox/component-binding.ts';
 import { ComponentPlugin } from '../../../host/sandbox/component-plugin.ts';
-import { ingestContext, readOutcome, requestText } from '../../../host/sandbox/ingest.ts';
+import {
+  ingestContext,
+  readOutcome,
+  requestText,
+  tickContext,
+  tickText,
+} from '../../../host/sandbox/ingest.ts';
 import type { GuestReply, PluginInstance } from '../../../host/sandbox/plugin.ts';
 import { answerCalls } from '../child.ts';
+import { type GuestJob, guestJob, webhookRequest } from '../guest-jobs.ts';
 import { orderBody } from '../payload.ts';
-import { openProvider, webhookRequest } from '../provider.ts';
+import { grantsOf, openProvider } from '../provider.ts';
 
 export interface DirectSetup {
   readonly pack: string;
   readonly cacheDir: string;
   readonly call: DirectCall;
+  /** What `ingest-normalized` asks. Default: `ingest`. */
+  readonly job?: GuestJob;
+  /** As a bundle writes them. */
+  readonly grants?: unknown;
 }
 
 /**
@@ -26,20 +39,21 @@ export type DirectCall = 'echo' | 'ingest' | 'ingest-normalized' | 'ingest-loade
 /** About as often as the host does it for texts of this length. */
 const CALLS_A_COLLECTION = 64;
 
-let once: (() => void) | undefined;
+/** A promise comes of a guest that is linked with a function that waits. */
+let once: (() => void | Promise<void>) | undefined;
 
 /** Calls of the same guest in this one thread. */
 const handlers = {
-  async start({ pack, cacheDir, call }: DirectSetup): Promise<void> {
+  async start(setup: DirectSetup): Promise<void> {
     once =
-      call === 'ingest-loader'
-        ? await throughLoader(pack, cacheDir)
-        : await throughHost(pack, cacheDir, call);
-    once();
+      setup.call === 'ingest-loader'
+        ? await throughLoader(setup.pack, setup.cacheDir)
+        : await throughHost(setup, setup.call);
+    await once();
   },
 
   /** @returns microseconds a call */
-  measure(seconds: number): number {
+  async measure(seconds: number): Promise<number> {
     if (once === undefined) throw new Error('not started');
     const startedAt = performance.now();
     const end = startedAt + seconds * 1000;
@@ -47,7 +61,10 @@ const handlers = {
     let now = startedAt;
     while (now < end) {
       // Asking for the time costs a good part of the cheapest call.
-      for (let i = 0; i < 16; i += 1) once();
+      for (let i = 0; i < 16; i += 1) {
+        const done = once();
+        if (done !== undefined) await done;
+      }
       calls += 16;
       now = performance.now();
     }
@@ -56,11 +73,10 @@ const handlers = {
 };
 
 async function throughHost(
-  pack: string,
-  cacheDir: string,
+  { pack, cacheDir, grants, job = 'ingest' }: DirectSetup,
   call: Exclude<DirectCall, 'ingest-loader'>,
-): Promise<() => void> {
-  const instance = await instantiate(pack, cacheDir);
+): Promise<() => void | Promise<void>> {
+  const instance = await instantiate(pack, cacheDir, grantsOf(grants));
   switch (call) {
     case 'echo': {
       const input = orderBody();
@@ -75,18 +91,29 @@ async function throughHost(
         if (settled(instance.call('ingest', text)).kind !== 'ok') throw new Error('refused');
       };
     }
-    case 'ingest-normalized': {
-      const ids = eventIds();
-      const request = webhookRequest();
-      return () => {
-        const reply = settled(instance.call('ingest', requestText(request)));
-        if (reply.kind !== 'ok') throw new Error('refused');
-        readOutcome(reply.json, ingestContext('bench', request, ids), DEFAULT_LIMITS);
-      };
-    }
+    case 'ingest-normalized':
+      return normalized(instance, job);
     default:
       return call satisfies never;
   }
+}
+
+/** Events of a request or of a tick, as the cell makes them. */
+function normalized(instance: PluginInstance, name: GuestJob): () => void | Promise<void> {
+  const ids = eventIds();
+  const job = guestJob(name, 'bench');
+  const read = (reply: GuestReply, context: NormalizeContext): void => {
+    if (reply.kind !== 'ok') throw new Error('refused');
+    readOutcome(reply.json, context, DEFAULT_LIMITS);
+  };
+  return () => {
+    if (job.kind !== 'ingest' && job.kind !== 'tick') throw new Error(`${name} makes no events`);
+    const [reply, context] =
+      job.kind === 'ingest'
+        ? [instance.call('ingest', requestText(job.request)), ingestContext('bench', job.request, ids)]
+        : [instance.call('tick', tickText(job.tick)), tickContext('bench', job.tick, ids)];
+    return reply instanceof Promise ? reply.then((given) => read(given, context)) : read(reply, context);
+  };
 }
 
 /** A guest that waits for nothing answers at once. */
@@ -95,8 +122,8 @@ function settled(reply: ReturnType<PluginInstance['call']>): GuestReply {
   return reply;
 }
 
-async function instantiate(pack: string, cacheDir: string): Promise<PluginInstance> {
-  const { spec, modules } = await openProvider(pack, cacheDir);
+async function instantiate(pack: string, cacheDir: string, grants: Grants): Promise<PluginInstance> {
+  const { spec, modules } = await openProvider(pack, cacheDir, grants);
   const compiled = (digest: string): WebAssembly.Module =>
     new WebAssembly.Module(modules.get(digest) as Uint8Array<ArrayBuffer>);
   const { plugin } = spec;
@@ -111,7 +138,7 @@ async function instantiate(pack: string, cacheDir: string): Promise<PluginInstan
   return module.instantiate({
     config: () => '{}',
     log: () => undefined,
-    waiting: [],
+    waiting: spec.imports.filter(isWaitingImport),
     ask: () => Promise.reject(new Error('Nothing may be asked for here.')),
     refuse: () => Promise.reject(new Error('Nothing may be refused here.')),
   });

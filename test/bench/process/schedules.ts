@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openEmbeddedBus } from '../../../host/bus/embedded/embedded.ts';
 import type { ScheduleStore } from '../../../host/bus/schedules.ts';
 import { parseTenantId } from '../../../host/event/names.ts';
@@ -9,6 +10,8 @@ import { answerCalls } from '../child.ts';
 import { quantile } from '../measure.ts';
 
 const TENANTS = 1000;
+/** How often the event loop's delay is looked at. */
+const LOOK_MS = 5;
 const ZONES = ['UTC', 'Europe/Zurich', 'America/New_York', 'Asia/Kolkata'];
 
 export interface SchedulesSetup {
@@ -16,9 +19,11 @@ export interface SchedulesSetup {
   /**
    * - `seconds`: each on one second of every minute, in four zones
    * - `lengths`: intervals of as many lengths as there are schedules, from 10 s on
-   * - `instant`: all on one instant, every ten seconds
+   * - `instant`: all on one instant, which comes every so many seconds
    */
   readonly spread: 'seconds' | 'lengths' | 'instant';
+  /** A divisor of 60. */
+  readonly instantSeconds: number;
   /** Of an embedded bus, for what is stored at the start; without it nothing is stored. */
   readonly busFile?: string;
 }
@@ -36,6 +41,10 @@ export interface Lateness {
   readonly maxMs: number;
   /** Percent. */
   readonly within20Ms: number;
+  /** Of processor time, in all threads. */
+  readonly cpuUsPerTick: number;
+  /** By which the event loop came late to a timer of its own, at most. */
+  readonly loopMaxMs: number;
 }
 
 let scheduler: Scheduler | undefined;
@@ -60,20 +69,20 @@ const actions: TickActions = {
   onDelayed: () => undefined,
 };
 
-function planOf(index: number, spread: SchedulesSetup['spread']): TimerPlan {
+function planOf(index: number, { spread, instantSeconds }: SchedulesSetup): TimerPlan {
   if (spread === 'lengths') return { kind: 'interval', everyMs: 10_000 + index };
   const timezone = ZONES[index % ZONES.length] ?? 'UTC';
-  const second = spread === 'instant' ? '*/10' : String(index % 60);
+  const second = spread === 'instant' ? `*/${instantSeconds}` : String(index % 60);
   return { kind: 'cron', cron: `${second} * * * * *`, timezone };
 }
 
-function entriesOf({ count, spread }: SchedulesSetup): ScheduleEntry[] {
-  return Array.from({ length: count }, (_, index) => ({
+function entriesOf(setup: SchedulesSetup): ScheduleEntry[] {
+  return Array.from({ length: setup.count }, (_, index) => ({
     tenant: parseTenantId(`t${index % TENANTS}`),
     schedule: `flow:f${index}/0`,
     name: `f${index}`,
     provider: 'events-timer',
-    plan: planOf(index, spread),
+    plan: planOf(index, setup),
     ...{ catchUp: 'latest', catchUpWindowMs: 86_400_000, overlap: 'queue', jitterMs: 0 },
   }));
 }
@@ -101,7 +110,12 @@ const handlers = {
   /** @returns how late the ticks were whose instants came meanwhile */
   async watch(seconds: number): Promise<Lateness> {
     late = [];
+    const loop = monitorEventLoopDelay({ resolution: LOOK_MS });
+    loop.enable();
+    const used = process.cpuUsage();
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    const { user, system } = process.cpuUsage(used);
+    loop.disable();
     const sorted = late.toSorted((a, b) => a - b);
     const within = sorted.filter((ms) => ms <= 20).length;
     return {
@@ -110,6 +124,8 @@ const handlers = {
       p99Ms: quantile(sorted, 0.99),
       maxMs: quantile(sorted, 1),
       within20Ms: (100 * within) / sorted.length,
+      cpuUsPerTick: (user + system) / sorted.length,
+      loopMaxMs: loop.max / 1e6 - LOOK_MS,
     };
   },
 };

@@ -1,3 +1,4 @@
+import type { PackName } from '../../system/packs.ts';
 import { Child } from '../child.ts';
 import { alternate, type MeasuredSide, type Side } from '../measure.ts';
 import type { CellCallsProcess } from '../process/cell-calls.ts';
@@ -10,7 +11,7 @@ const IN_FLIGHT = 64;
 interface Guest {
   readonly name: string;
   /** The pack that echoes, and the one that ingests. */
-  readonly packs: Readonly<Record<'echo' | 'ingest', string>>;
+  readonly packs: Readonly<Record<'echo' | 'ingest', PackName>>;
   readonly aim: Aim;
   /** Ways of ingesting without a cell. */
   readonly ingests: readonly Exclude<DirectCall, 'echo'>[];
@@ -19,13 +20,13 @@ interface Guest {
 const GUESTS: readonly Guest[] = [
   {
     name: 'AssemblyScript',
-    packs: { echo: 'test/guests/echo-as', ingest: 'packs/events-webhook' },
+    packs: { echo: 'echo-as', ingest: 'events-webhook' },
     aim: { atMost: 2.5 },
     ingests: ['ingest', 'ingest-loader', 'ingest-normalized'],
   },
   {
     name: 'QuickJS',
-    packs: { echo: 'test/guests/echo-ts', ingest: 'test/guests/echo-ts' },
+    packs: { echo: 'echo-ts', ingest: 'echo-ts' },
     aim: { atMost: 1.5 },
     ingests: ['ingest', 'ingest-normalized'],
   },
@@ -72,12 +73,12 @@ export const calls: Row = {
 
 async function measure(
   { workspace, rounds }: RowTools,
-  source: string,
+  source: PackName,
   call: 'echo' | 'ingest',
   directCalls: readonly DirectCall[],
 ): Promise<[cell: MeasuredSide, directs: readonly MeasuredSide[], note: string]> {
   const pack = await workspace.pack(source);
-  const cacheDir = await workspace.newFolder();
+  const cacheDir = workspace.transpiled;
   const cell = new Child<CellCallsProcess>('cell-calls');
   const directs = directCalls.map((direct) => ({
     call: direct,
@@ -94,7 +95,8 @@ async function measure(
       [
         {
           label: `through the cell, ${IN_FLIGHT} in flight`,
-          measure: (seconds) => cell.call('measure', { seconds, inFlight: IN_FLIGHT }),
+          measure: async (seconds) =>
+            (await cell.call('measure', { seconds, inFlight: IN_FLIGHT })).usPerCall,
         },
         ...sides,
       ],

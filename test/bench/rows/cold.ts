@@ -43,7 +43,7 @@ export const cold: Row = {
   about: 'first event of a cold tenant',
 
   async run({ workspace, quick }: RowTools): Promise<Line[]> {
-    const pack = await workspace.pack('packs/events-webhook');
+    const pack = await workspace.pack('events-webhook');
     const tenant: BundleTenant = { providers: { 'events-webhook': { pack } }, flows: ['orders.ygtc'] };
     const names = Array.from({ length: quick ? QUICK_TENANTS : COLD_TENANTS }, (_, index) => `cold-${index}`);
     const first = 'first';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BUS_KINDS, type BusKind } from '../bus.ts';
+import { BUS_KINDS, type BusKind, EMBEDDED } from '../bus.ts';
 import { Child } from '../child.ts';
 import { LoadedHost } from '../loaded-host.ts';
 import { alternate, type MeasuredSide } from '../measure.ts';
@@ -54,7 +54,7 @@ export const delivery: Row = {
 
   async run(tools: RowTools): Promise<Line[]> {
     const lines: Line[] = [];
-    for (const kind of BUS_KINDS) {
+    for (const kind of tools.quick ? [EMBEDDED] : BUS_KINDS) {
       lines.push(...(await measure(tools, kind, 1, 2500)), ...(await measure(tools, kind, 3, 1000)));
     }
     return lines;
@@ -68,7 +68,7 @@ async function measure(
   aim: number,
 ): Promise<Line[]> {
   const vendor = new Child<SlowServerProcess>('slow-server');
-  const pack = await workspace.pack('packs/events-webhook');
+  const pack = await workspace.pack('events-webhook');
   const origin = `http://127.0.0.1:${await vendor.call('start', 0)}`;
   await using opened = new AsyncDisposableStack();
   opened.defer(() => vendor.stop());

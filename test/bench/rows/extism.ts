@@ -13,8 +13,8 @@ export const extism: Row = {
   about: "plugin calls through the cell against Extism's workers",
 
   async run({ workspace, rounds }: RowTools): Promise<Line[]> {
-    const pack = await workspace.pack('test/guests/echo-as');
-    const cacheDir = await workspace.newFolder();
+    const pack = await workspace.pack('echo-as');
+    const cacheDir = workspace.transpiled;
     const cell = new Child<CellCallsProcess>('cell-calls');
     // Extism loads Node's WASI for plugins without it, too, and each worker warns of it.
     const other = new Child<ExtismCallsProcess>('extism-calls', ['--disable-warning=ExperimentalWarning']);
@@ -26,7 +26,7 @@ export const extism: Row = {
           {
             label: 'through the cell',
             measure: async (seconds) =>
-              1_000_000 / (await cell.call('measure', { seconds, inFlight: IN_FLIGHT })),
+              1_000_000 / (await cell.call('measure', { seconds, inFlight: IN_FLIGHT })).usPerCall,
           },
           {
             label: `through Extism, ${workers} workers`,

@@ -27,7 +27,7 @@ export const ingress: Row = {
 };
 
 async function measure({ workspace, rounds }: RowTools, kind: BusKind): Promise<Line[]> {
-  const pack = await workspace.pack('packs/events-webhook');
+  const pack = await workspace.pack('events-webhook');
   await using opened = new AsyncDisposableStack();
   const bundle = async (): Promise<string> => {
     const bus = opened.use(await kind.open());

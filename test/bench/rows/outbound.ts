@@ -1,3 +1,4 @@
+import type { PackName } from '../../system/packs.ts';
 import { Child } from '../child.ts';
 import { alternate } from '../measure.ts';
 import type { BareOutboundProcess } from '../process/bare-outbound.ts';
@@ -11,13 +12,13 @@ const MiB = 1024 * 1024;
 
 interface Guest {
   readonly name: string;
-  readonly pack: string;
+  readonly pack: PackName;
   readonly calls: number;
 }
 
 const GUESTS: readonly Guest[] = [
-  { name: 'AssemblyScript', pack: 'test/guests/calling-as', calls: 1000 },
-  { name: 'QuickJS', pack: 'test/guests/calling-ts', calls: 100 },
+  { name: 'AssemblyScript', pack: 'calling-as', calls: 1000 },
+  { name: 'QuickJS', pack: 'calling-ts', calls: 100 },
 ];
 
 /**
@@ -37,7 +38,7 @@ export const outbound: Row = {
 
 async function measure({ workspace, rounds }: RowTools, { name, pack, calls }: Guest): Promise<Line> {
   const built = await workspace.pack(pack);
-  const cacheDir = await workspace.newFolder();
+  const cacheDir = workspace.transpiled;
   const server = new Child<SlowServerProcess>('slow-server');
   const cell = new Child<CellOutboundProcess>('cell-outbound');
   const bare = new Child<BareOutboundProcess>('bare-outbound');

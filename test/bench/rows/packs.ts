@@ -17,7 +17,7 @@ export const packs: Row = {
   about: 'opening, building and calling packs',
 
   async run({ workspace, rounds }: RowTools): Promise<Line[]> {
-    const echo = await workspace.pack('test/guests/echo-as');
+    const echo = await workspace.pack('echo-as');
     const folder = await workspace.newFolder();
     const source = await largeSource(folder, echo);
     const large = join(folder, 'large.gtpack');

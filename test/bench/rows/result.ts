@@ -17,8 +17,8 @@ export const result: Row = {
 
   async run({ workspace, rounds }: RowTools): Promise<Line[]> {
     const providers = {
-      'events-webhook': { pack: await workspace.pack('packs/events-webhook') },
-      'events-timer': { pack: await workspace.pack('packs/events-timer') },
+      'events-webhook': { pack: await workspace.pack('events-webhook') },
+      'events-timer': { pack: await workspace.pack('events-timer') },
     };
     const bundle = await workspace.bundle({ demo: { providers, flows: ['flows/on_event.ygtc'] } });
     const source = join(repository, 'test/bench/fixture/flow-of-orders');

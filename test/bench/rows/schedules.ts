@@ -1,30 +1,41 @@
 import { join } from 'node:path';
 import { Child } from '../child.ts';
-import type { Lateness, SchedulesProcess, SchedulesSetup, Started } from '../process/schedules.ts';
+import { type Rounds, summarize } from '../measure.ts';
+import type { BareTimerProcess } from '../process/bare-timer.ts';
+import type { SchedulesProcess, SchedulesSetup, Started } from '../process/schedules.ts';
 import { type Line, type Row, type RowTools, single } from '../row.ts';
 import { number } from '../table.ts';
+import type { Workspace } from '../workspace.ts';
 
-/** Longer than it is from one instant to the next. */
-const WATCHED_SECONDS = 11;
+/** From one instant to the next, where all schedules are on one. */
+const INSTANT_SECONDS = 10;
+const QUICK_INSTANT_SECONDS = 2;
 
 /** What many schedules cost, and how late the scheduler is with their ticks. The bus and the cells come after it. */
 export const schedules: Row = {
   name: 'schedules',
   about: '100,000 schedules: start, memory, lateness of ticks',
 
-  async run(tools: RowTools): Promise<Line[]> {
-    const count = tools.quick ? 10_000 : 100_000;
+  async run({ workspace, rounds, quick }: RowTools): Promise<Line[]> {
+    const count = quick ? 10_000 : 100_000;
+    const instantSeconds = quick ? QUICK_INSTANT_SECONDS : INSTANT_SECONDS;
     const many = `${count.toLocaleString('en')} schedules`;
+    const setup = (spread: SchedulesSetup['spread']): SchedulesSetup => ({ count, spread, instantSeconds });
     return [
-      ...(await start(tools, many, { count, spread: 'seconds' })),
-      await lateness(`${many} over the seconds of a minute`, { count, spread: 'seconds' }, true),
-      await lateness(`${many} of as many intervals`, { count, spread: 'lengths' }, true),
-      await lateness(`${many} on one instant`, { count, spread: 'instant' }, false),
+      ...(await start(workspace, rounds, many, setup('seconds'))),
+      await lateness(`${many} over the seconds of a minute`, setup('seconds'), true),
+      await lateness(`${many} of as many intervals`, setup('lengths'), true),
+      await lateness(`${many} on one instant`, setup('instant'), false),
     ];
   },
 };
 
-async function start({ workspace, rounds }: RowTools, many: string, setup: SchedulesSetup): Promise<Line[]> {
+async function start(
+  workspace: Workspace,
+  rounds: Rounds,
+  many: string,
+  setup: SchedulesSetup,
+): Promise<Line[]> {
   const lines: Line[] = [];
   const folder = await workspace.newFolder();
   for (const isStored of [false, true]) {
@@ -52,18 +63,24 @@ async function withSchedules(setup: SchedulesSetup): Promise<Started> {
   }
 }
 
+/** Beside them runs a process that has one timer and nothing else to do: what that is late, the machine is. */
 async function lateness(name: string, setup: SchedulesSetup, isAimed: boolean): Promise<Line> {
+  await using opened = new AsyncDisposableStack();
   const child = new Child<SchedulesProcess>('schedules', ['--expose-gc']);
-  let measured: Lateness;
-  try {
-    await child.call('start', setup);
-    measured = await child.call('watch', WATCHED_SECONDS);
-  } finally {
-    await child.stop();
-  }
-  const { ticks, p50Ms, p99Ms, maxMs, within20Ms } = measured;
+  opened.defer(() => child.stop());
+  const alone = new Child<BareTimerProcess>('bare-timer');
+  opened.defer(() => alone.stop());
+  await child.call('start', setup);
+  await alone.call('start', null);
+  const seconds = setup.instantSeconds + 1;
+  const { ticks, p50Ms, p99Ms, maxMs, within20Ms, cpuUsPerTick, loopMaxMs } = await child.call(
+    'watch',
+    seconds,
+  );
+  const machine = summarize(await alone.call('take', null));
   const notes = [
-    `${ticks} ticks in ${WATCHED_SECONDS} s: p50 ${number(p50Ms)} ms, p99 ${number(p99Ms)} ms, the latest ${number(maxMs)} ms`,
+    `${ticks} ticks in ${seconds} s: p50 ${number(p50Ms)} ms, p99 ${number(p99Ms)} ms, the latest ${number(maxMs)} ms; ${number(cpuUsPerTick)} us of processor time a tick`,
+    `the event loop was held up for ${number(loopMaxMs)} ms at most; a lone timer in a process beside it came ${number(machine.median)} ms late, ${number(machine.max)} ms at most`,
   ];
   const aim = isAimed ? { aim: { measuredAtLeast: 99 } } : {};
   return single(

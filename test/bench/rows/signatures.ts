@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { headersOf } from '../../fakes/senders.ts';
 import { Child } from '../child.ts';
-import { alternate, type Side } from '../measure.ts';
+import { alternate, type Rounds, type Side } from '../measure.ts';
 import { orderBody } from '../payload.ts';
 import type { LoadProcess } from '../process/load.ts';
 import type { HostProcess } from '../process/running-host.ts';
@@ -29,17 +29,26 @@ export const signatures: Row = {
   about: 'checks of signatures, and a signed webhook',
 
   async run(tools: RowTools): Promise<Line[]> {
-    const lines: Line[] = [];
-    for (const scheme of SCHEMES) lines.push(await checks(scheme, tools));
-    lines.push(await signedWebhook(tools));
-    return lines;
+    return [...(await checks(tools)), await signedWebhook(tools)];
   },
 };
 
-async function checks(scheme: CheckedScheme, { rounds }: RowTools): Promise<Line> {
-  await using opened = new AsyncDisposableStack();
+async function checks({ rounds }: RowTools): Promise<Line[]> {
   const child = new Child<SignatureChecksProcess>('signature-checks');
-  opened.defer(() => child.stop());
+  try {
+    const lines: Line[] = [];
+    for (const scheme of SCHEMES) lines.push(await checksOf(scheme, child, rounds));
+    return lines;
+  } finally {
+    await child.stop();
+  }
+}
+
+async function checksOf(
+  scheme: CheckedScheme,
+  child: Child<SignatureChecksProcess>,
+  rounds: Rounds,
+): Promise<Line> {
   await child.call('start', scheme);
   const label = `checked, body ${scheme === 'twilio' ? 'a small form' : `${Buffer.byteLength(orderBody())} bytes`}`;
   const [side] = await alternate([{ label, measure: (seconds) => child.call('measure', seconds) }], rounds);
@@ -49,7 +58,7 @@ async function checks(scheme: CheckedScheme, { rounds }: RowTools): Promise<Line
 
 /** The same body to two hosts; one of them checks GitHub's signature of it first. */
 async function signedWebhook({ workspace, rounds }: RowTools): Promise<Line> {
-  const pack = await workspace.pack('packs/events-webhook');
+  const pack = await workspace.pack('events-webhook');
   await using opened = new AsyncDisposableStack();
   const bundle = async (signed: boolean): Promise<string> => {
     const provider = { pack, ...(signed ? { signatures: { github: { secret: 'HOOK' } } } : {}) };
