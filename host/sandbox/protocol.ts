@@ -23,7 +23,13 @@ export type HostMessage =
   | { readonly kind: 'module'; readonly digest: string; readonly bytes: Uint8Array }
   /** No cell uses these modules any more. */
   | { readonly kind: 'forget'; readonly digests: readonly string[] }
-  | { readonly kind: 'open'; readonly cell: number; readonly spec: CellSpec }
+  | {
+      readonly kind: 'open';
+      readonly cell: number;
+      readonly spec: CellSpec;
+      /** No other cell will come to this host. */
+      readonly isAlone?: true;
+    }
   | { readonly kind: 'cell'; readonly cell: number; readonly messages: CellMessage[] }
   /** Ends the cell; the sender of this has settled its open jobs. */
   | { readonly kind: 'close'; readonly cell: number };

@@ -229,6 +229,7 @@ export class Sandbox {
       kind: 'open',
       cell: cell.id,
       spec: without.size === 0 ? spec : { ...spec, without: [...without] },
+      ...(placement === 'alone' && { isAlone: true }),
     });
     return cell;
   }

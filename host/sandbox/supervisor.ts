@@ -52,6 +52,8 @@ export class Supervisor {
   readonly #memories = memoryWord();
   readonly #cells = new Map<number, Cell>();
   readonly #spares: Worker[] = [];
+  /** None once the host has the only cell that it will ever have. */
+  #wantedSpares = SPARE_WORKERS;
   /** Threads that were told to end, and how often they were seen alive since. */
   readonly #ending = new Map<Worker, { readonly cell: number; looks: number }>();
   /** What was reported to run, as text to compare with. */
@@ -80,6 +82,7 @@ export class Supervisor {
           for (const digest of message.digests) this.#modules.delete(digest);
           break;
         case 'open':
+          if (message.isAlone === true) this.#wantedSpares = 0;
           void this.#open(message.cell, message.spec);
           break;
         case 'cell':
@@ -243,7 +246,7 @@ export class Supervisor {
   }
 
   #fillSpares(): void {
-    while (this.#spares.length < SPARE_WORKERS) this.#spares.push(this.#startWorker());
+    while (this.#spares.length < this.#wantedSpares) this.#spares.push(this.#startWorker());
   }
 
   #startWorker(): Worker {

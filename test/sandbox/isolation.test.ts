@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseTenantId } from '../../host/event/names.ts';
 import type { Sandbox, TenantCode } from '../../host/sandbox/sandbox.ts';
@@ -85,6 +86,14 @@ describe('isolation: process', () => {
     await expect.poll(() => sandbox.counts()).toEqual({ cells: 1, hosts: 1 });
     expect(sandbox.hostPids()).toEqual([own]);
     expect(await count(sandbox, beta)).toBe(2);
+  });
+
+  test('starts no thread for a second cell, which will never come', async () => {
+    const { sandbox } = start({}, { beta: { isolation: 'process' } });
+    await settled(sandbox, alpha, beta);
+    const [shared = 0, own = 0] = sandbox.hostPids();
+    const threads = (pid: number): number => readdirSync(`/proc/${pid}/task`).length;
+    await expect.poll(() => threads(shared) - threads(own)).toBe(1);
   });
 
   test('costs no process while its tenant has no cell', async () => {
