@@ -109,6 +109,25 @@ describe('the layout', () => {
     }
   });
 
+  test('a cell loads no library but those that its tenant’s code runs by', () => {
+    const loaded = new Set(['host/entry/cell.ts']);
+    const libraries = new Set<string>();
+    for (const path of loaded) {
+      const text = files.find((file) => file.path === path)?.text ?? '';
+      for (const { to } of importsOf({ path, text: text.replace(/(?:import|export) type [^;]*;/g, '') })) {
+        if (to.startsWith('.')) loaded.add(join(dirname(path), to).split(sep).join('/'));
+        else if (!to.startsWith('node:')) libraries.add(to);
+      }
+    }
+    // What reads bundles and flows as people write them would be a fifth of what the start of a cell costs.
+    expect([...libraries].sort()).toEqual([
+      '@jitl/quickjs-wasmfile-release-sync',
+      '@marcbachmann/cel-js',
+      'cborg',
+      'quickjs-emscripten-core',
+    ]);
+  });
+
   test('packs are written as an outsider would: against the SDK alone', () => {
     const wrong = sourcesIn(join(root, 'packs'))
       .flatMap((file) =>

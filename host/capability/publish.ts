@@ -1,12 +1,10 @@
 import type { Bus, EventMessage } from '../bus/bus.ts';
 import { GtpackError } from '../errors.ts';
-import { isEventId, parseEventType, quoted } from '../event/names.ts';
+import { CALL_SCHEDULE, isEventId, parseEventType, quoted } from '../event/names.ts';
 import { allowsPublishing } from '../grant/publish-grant.ts';
 import type { NormalizedEvent } from '../sandbox/protocol.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
 
-/** Begins what stands beside an event that starts a flow by its name. */
-export const CALL_SCHEDULE = 'call:';
 const FLOW = 'flow:';
 const FLOW_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 /** Types that the audit log names of one call. */

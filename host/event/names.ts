@@ -10,6 +10,9 @@ const TYPE_TOKEN = /^[a-z0-9_-]+$/;
 const MAX_TYPE_TOKENS = 8;
 const MAX_TYPE_BYTES = 128;
 
+/** Begins what stands beside an event that starts a flow by its name. */
+export const CALL_SCHEDULE = 'call:';
+
 /** What could steer a terminal or reorder a log line: controls, format characters (bidi), line separators. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 

@@ -1,5 +1,4 @@
-import { CALL_SCHEDULE } from '../capability/publish.ts';
-import { parseEventType } from '../event/names.ts';
+import { CALL_SCHEDULE, parseEventType } from '../event/names.ts';
 import type { FlowCall, FlowNode, RoundBody, Trigger } from './flow.ts';
 
 /**

@@ -4,7 +4,7 @@ import { secretName } from '../grant/secret-name.ts';
 import { duration } from '../written/readers.ts';
 import { scheduleKeys } from '../written/schedule.ts';
 import { closedObject } from '../yaml.ts';
-import { expectShape } from './expected-status.ts';
+import { expectShape } from './expect-shape.ts';
 import { isCelName, SCOPE_NAMES } from './expression.ts';
 import { HTTP_RESPONSE, MAX_WAIT_MS, type NodeType, ON_UNKNOWN } from './flow.ts';
 
