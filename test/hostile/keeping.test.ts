@@ -231,8 +231,10 @@ describe.each(KINDS)('%s', (_, asker) => {
         expect(await attack(deleter, key), key).not.toMatchObject({ output: 'true' });
         await attack(writer, '"mine"', key);
       }
-      expect(await bus.state.get(ofOther(victim), 'key')).toBe(`"${SECRET}"`);
-      expect(await bus.state.get({ tenant: reader, source: 'other' }, 'key')).toBe(`"${SECRET}"`);
+      expect(await bus.state.get(ofOther(victim), 'key')).toMatchObject({ json: `"${SECRET}"` });
+      expect(await bus.state.get({ tenant: reader, source: 'other' }, 'key')).toMatchObject({
+        json: `"${SECRET}"`,
+      });
     });
 
     test('fills its quota and no more, whatever comes at once, and its neighbour’s is untouched', async () => {
