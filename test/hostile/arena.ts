@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import type { PluginExport } from '../../host/contract.ts';
 import { codeOf } from '../../host/deploy/provider-code.ts';
@@ -16,6 +13,7 @@ import type { CellLimits, CellLoss, CellReport, Job, JobResult } from '../../hos
 import { Sandbox, type SandboxOptions, type TenantCode } from '../../host/sandbox/sandbox.ts';
 import { Transpiler } from '../../host/sandbox/transpiler.ts';
 import { ingestJob } from '../sandbox/cell.ts';
+import { componentStore } from '../system/component-store.ts';
 import { counter, STRIKE } from './guest-text.ts';
 import { isolation } from './isolation.ts';
 
@@ -80,17 +78,13 @@ export class Arena {
       onCellLost: (_, loss) => this.losses.push(loss),
       ...options,
     });
-    const cacheDir = mkdtempSync(join(tmpdir(), 'gtpack-hostile-'));
     this.#transpiler = new Transpiler({
-      cacheDir,
+      cacheDir: componentStore(),
       version: 'test',
       wallMs: DEFAULT_LIMITS.transpileWallMs,
       memoryBytes: DEFAULT_LIMITS.transpileMemoryBytes,
     });
-    afterAll(async () => {
-      await this.sandbox.stop();
-      rmSync(cacheDir, { recursive: true });
-    });
+    afterAll(() => this.sandbox.stop());
   }
 
   /** Opens the bystander's cell. To be awaited before the first attack. */
