@@ -70,6 +70,7 @@ export const ERROR_CODES = facts({
   http_request_invalid: { blame: 'pack', retryable: false, status: 502 },
   http_request_too_large: { blame: 'pack', retryable: false, status: 502 },
   http_unreachable: { blame: 'vendor', retryable: true, status: 502 },
+  http_interrupted: { blame: 'vendor', retryable: true, status: 502 },
   http_tls_failed: { blame: 'vendor', retryable: false, status: 502 },
   http_timeout: { blame: 'vendor', retryable: true, status: 504 },
   http_response_invalid: { blame: 'vendor', retryable: true, status: 502 },

@@ -21,12 +21,13 @@ const LEFT_UNKNOWN: ReadonlySet<string> = new Set([
   'host_stopping',
   'run_taken',
 ]);
-/** Nobody waited for the end of what they were about. */
-const TIMEOUTS: ReadonlySet<string> = new Set([
-  'flow_effect_timeout',
-  'flow_node_timeout',
-  'guest_timeout',
-  'http_timeout',
+/** Nobody heard the end of what they were about, and why. */
+const UNHEARD: ReadonlyMap<string, string> = new Map([
+  ...['flow_effect_timeout', 'flow_node_timeout', 'guest_timeout', 'http_timeout'].map(
+    (code) => [code, 'it was not over in time'] as const,
+  ),
+  ['http_interrupted', 'the connection broke before its answer was complete'],
+  ['http_response_invalid', 'its answer could not be read'],
 ]);
 
 /** One node of a run, with all of its tries. */
@@ -193,8 +194,9 @@ export class Step {
   /** What may have happened is not tried again where the node's policy is to fail. */
   #known(failure: RunFailure): RunFailure {
     const { code } = failure.error;
-    if (this.#parts.compiled.node.onUnknown !== 'fail' || !TIMEOUTS.has(code)) return failure;
-    return this.#failure(this.#unknown(`it was not over in time (${code})`));
+    const why = UNHEARD.get(code);
+    if (this.#parts.compiled.node.onUnknown !== 'fail' || why === undefined) return failure;
+    return this.#failure(this.#unknown(`${why} (${code})`));
   }
 
   #unknown(why: string): GtpackError {

@@ -66,7 +66,8 @@ export interface MailReceipt {
 export const sendgrid = {
   /**
    * @throws ProviderProblem `capability_denied`, `grant_rate_exceeded`, `sendgrid_invalid`, `sendgrid_unauthorized`,
-   *   `sendgrid_too_large`, `sendgrid_rate_limited`, `sendgrid_unavailable`, `http_timeout`, `http_unreachable`
+   *   `sendgrid_too_large`, `sendgrid_rate_limited`, `sendgrid_unavailable`, `http_timeout`, `http_unreachable`,
+   *   `http_interrupted`
    */
   send(mail: Mail): MailReceipt {
     const text = toJson(mail, 'sendgrid.send');

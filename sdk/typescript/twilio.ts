@@ -42,7 +42,7 @@ export const twilio = {
   /**
    * @throws ProviderProblem `capability_denied`, `grant_rate_exceeded`, `twilio_invalid`, `twilio_to_invalid`, `twilio_from_invalid`,
    *   `twilio_region_denied`, `twilio_opted_out`, `twilio_unauthorized`, `twilio_rate_limited`, `twilio_unavailable`, `http_timeout`,
-   *   `http_unreachable`
+   *   `http_unreachable`, `http_interrupted`
    */
   send(message: SmsMessage): SmsReceipt {
     const text = toJson(message, 'twilio.send');

@@ -119,6 +119,29 @@ describe('an effect that may have happened', () => {
     expect(later.effects).toEqual([]);
   });
 
+  test.each(['http_interrupted', 'http_response_invalid'])(
+    'of which no answer was heard (%s) is unknown, too, and not tried again; with `repeat` it is, under the same key',
+    async (code) => {
+      const problem = { code, message: 'It broke off.', retryable: true };
+      const nodes = (policy: string) => call('mail', `${policy} retry: { attempts: 2, backoff: 1ms },`);
+      const store = new Store();
+      const once = store.record(answering({ kind: 'problem', problem }));
+      const { error } = await go(nodes(''), once);
+      expect(error).toMatchObject({ code: 'effect_unknown', retryable: false });
+      expect(error?.message).toContain(code);
+      expect(once.calls).toHaveLength(1);
+      expect((await again(nodes(''), store)).error?.code).toBe('effect_unknown');
+      const twice = answering({ kind: 'problem', problem });
+      expect((await go(nodes('on_unknown: repeat,'), twice)).error?.code).toBe(code);
+      expect(twice.calls).toHaveLength(2);
+      expect(new Set(twice.calls.map(({ key }) => key)).size).toBe(1);
+      // What was certainly not done is tried again by either policy.
+      const known = answering({ kind: 'problem', problem: { ...problem, code: 'http_unreachable' } });
+      expect((await go(nodes(''), known)).error?.code).toBe('http_unreachable');
+      expect(known.calls).toHaveLength(2);
+    },
+  );
+
   test('and was not over in time is unknown, too, and not tried again', async () => {
     const store = new Store();
     const h = store.record(harness());

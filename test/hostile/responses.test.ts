@@ -41,7 +41,7 @@ const gigabyteChunks: Talk = (socket) => {
 
 const TOO_LARGE = /^http_response_too_large$/;
 const INVALID = /^http_response_invalid$/;
-const BROKEN = /^(?:http_unreachable|http_response_invalid)$/;
+const BROKEN = /^(?:http_interrupted|http_response_invalid)$/;
 const LATE = /^http_timeout$/;
 
 const VENDORS: readonly (readonly [title: string, talk: Talk, code: RegExp])[] = [

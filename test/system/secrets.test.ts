@@ -214,7 +214,7 @@ describe('secrets', () => {
       decision: 'done',
       code: null,
     });
-    found({ ...own, target: `GET ${origin}/broken`, decision: 'failed', code: 'http_unreachable' });
+    found({ ...own, target: `GET ${origin}/broken`, decision: 'failed', code: 'http_interrupted' });
     found({ ...own, target: `GET ${origin}/garbled`, decision: 'failed', code: 'http_response_invalid' });
     found({ ...own, target: `GET ${origin}/away`, decision: 'denied', code: 'capability_denied' });
     found({ ...own, target: `GET ${elsewhere}/[secret SPOKEN]`, decision: 'done' });

@@ -60,6 +60,7 @@ interface Failing {
 /** What the other end, or the way to it, did wrong. */
 const FAILURES: ReadonlySet<string> = new Set([
   'http_unreachable',
+  'http_interrupted',
   'http_tls_failed',
   'http_response_invalid',
 ]);

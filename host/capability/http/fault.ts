@@ -3,8 +3,11 @@ import { GtpackError } from '../../errors.ts';
 /** The longest that the header section of a response may be, in bytes of names and values. */
 export const MAX_RESPONSE_HEADER_BYTES = 16 * 1024;
 
-/** What a connection's failure means to a guest. Addresses, ports and texts of libraries stay in `cause`. */
-export function networkFault(error: unknown, origin: string): GtpackError {
+/**
+ * What a connection's failure means to a guest. Addresses, ports and texts of libraries stay in `cause`.
+ * @param begun something of the request went out: whether the other side did what it asks for is not known then
+ */
+export function networkFault(error: unknown, origin: string, begun = false): GtpackError {
   if (error instanceof GtpackError) return error;
   const code = codeOf(error);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
@@ -21,6 +24,13 @@ export function networkFault(error: unknown, origin: string): GtpackError {
       {
         cause: error,
       },
+    );
+  }
+  if (begun) {
+    return new GtpackError(
+      'http_interrupted',
+      `${origin} broke the connection before its response was complete: it may have done what the request asks for.`,
+      { cause: error },
     );
   }
   return new GtpackError('http_unreachable', `${origin} ${reasons.get(code) ?? 'cannot be reached'}.`, {
@@ -40,7 +50,7 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'refuses connections'],
   ['ECONNRESET', 'broke the connection'],
   ['EPIPE', 'broke the connection'],
-  ['UND_ERR_SOCKET', 'closed the connection before the response was complete'],
+  ['UND_ERR_SOCKET', 'closed the connection'],
 ]);
 
 /** A handshake's failure, once the connection stood. */

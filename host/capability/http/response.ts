@@ -42,6 +42,7 @@ export class ResponseReader {
   readonly #reject: (reason: unknown) => void;
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   #failure: Error | null = null;
+  #begun = false;
   #interim = 0;
   #status = 0;
   #headers: readonly Header[] = [];
@@ -56,8 +57,10 @@ export class ResponseReader {
     if (options.signal.aborted) this.#onAbort();
   }
 
-  /** Tells the library which generation of its handlers this is. */
-  onRequestStart(): void {}
+  /** Of the library: the connection stands, and the request goes out. */
+  onRequestStart(): void {
+    this.#begun = true;
+  }
 
   onResponseStart(controller: ResponseController, status: number): void {
     if (status < 200) {
@@ -90,12 +93,13 @@ export class ResponseReader {
   }
 
   onResponseError(_controller: ResponseController, error: Error): void {
-    this.#fail(networkFault(error, this.#options.origin));
+    this.#fail(networkFault(error, this.#options.origin, this.#begun));
   }
 
   #fail(reason: unknown): void {
     if (this.#failure !== null) return;
-    this.#failure = reason instanceof Error ? reason : networkFault(reason, this.#options.origin);
+    this.#failure =
+      reason instanceof Error ? reason : networkFault(reason, this.#options.origin, this.#begun);
     this.#settle();
     this.#reject(this.#failure);
   }

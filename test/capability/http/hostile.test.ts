@@ -168,8 +168,43 @@ describe('a server that does not speak HTTP', () => {
   test.each(broken)('that breaks off gives a problem: %s', async (_title, talk) => {
     const server = await raw(talk);
     const error = await refusal(send(open(), local(), { url: server.origin }));
-    expect(['http_unreachable', 'http_response_invalid']).toContain(error.code);
+    expect(['http_interrupted', 'http_response_invalid']).toContain(error.code);
     expect(error.retryable).toBe(true);
+  });
+
+  test('that breaks off once it has read the request may have done what it asks for, and the message says so', async () => {
+    const read: string[] = [];
+    const server = await outside(
+      createServer((socket) => {
+        socket.on('data', (data) => {
+          read.push(String(data));
+          if (read.join('').endsWith('pay 5')) socket.destroy();
+        });
+      }),
+    );
+    const order = { method: 'POST', url: server.origin, body: 'pay 5' };
+    const error = await refusal(send(open(), local({ methods: ['POST'] }), order));
+    expect(error).toMatchObject({ code: 'http_interrupted', retryable: true, blame: 'vendor' });
+    expect(error.message).toContain('it may have done what the request asks for');
+    // Sent once: the library repeats nothing by itself.
+    expect(read.join('').split('POST ')).toHaveLength(2);
+  });
+
+  test('that breaks off a connection which was used before is no less unknown', async () => {
+    let answered = 0;
+    const server = await outside(
+      createServer((socket) => {
+        socket.on('data', () => {
+          answered += 1;
+          if (answered === 1) socket.write(`${OK}Content-Length: 0\r\n\r\n`);
+          else socket.resetAndDestroy();
+        });
+      }),
+    );
+    const [capability, granted] = [open(), local()];
+    await send(capability, granted, { url: server.origin });
+    expect((await refusal(send(capability, granted, { url: server.origin }))).code).toBe('http_interrupted');
+    expect(server.accepted()).toBe(1);
   });
 
   test('that nobody runs is unreachable, and the message names no library', async () => {

@@ -286,7 +286,7 @@ describe('what SendGrid answers', () => {
   test('by hanging up, or not at all, is a failure of the network that may pass', async () => {
     fake.script.drop();
     const dropped = await refusal(send(openSendgridCapability(), mailGrant(fake.url), MAIL));
-    expect([dropped.code, dropped.retryable]).toEqual(['http_unreachable', true]);
+    expect([dropped.code, dropped.retryable]).toEqual(['http_interrupted', true]);
     const release = fake.script.hold();
     const late = await refusal(
       send(openSendgridCapability(), mailGrant(fake.url, { timeout: '50ms' }), MAIL),
