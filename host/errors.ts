@@ -26,6 +26,7 @@ export const ERROR_CODES = facts({
 
   // event
   event_type_invalid: { blame: 'sender', retryable: false, status: 400 },
+  event_type_reserved: { blame: 'sender', retryable: false, status: 400 },
   tenant_invalid: { blame: 'sender', retryable: false, status: 400 },
   env_invalid: { blame: 'operator', retryable: false, status: 500 },
   cloudevent_invalid: { blame: 'sender', retryable: false, status: 400 },

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { errorMessage, type Problem } from '../errors.ts';
 import type { Json, JsonObject } from '../event/json.ts';
-import { parseEventType } from '../event/names.ts';
+import { parseOpenEventType } from '../event/names.ts';
 import {
   readSchedule,
   type Schedule,
@@ -40,7 +40,7 @@ const MAX_SCHEDULES = 10_000;
 /** What its ticks become is the pack's to make; that it can be an event's type is seen here. */
 const eventType = z.string().superRefine((type, context) => {
   try {
-    parseEventType(type);
+    parseOpenEventType(type);
   } catch (error) {
     context.addIssue({ code: 'custom', message: errorMessage(error) });
   }

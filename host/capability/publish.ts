@@ -1,6 +1,13 @@
 import type { Bus, EventMessage } from '../bus/bus.ts';
 import { GtpackError } from '../errors.ts';
-import { CALL_SCHEDULE, isEventId, parseEventType, quoted } from '../event/names.ts';
+import {
+  CALL_EVENT,
+  CALL_SCHEDULE,
+  type EventType,
+  isEventId,
+  parseOpenEventType,
+  quoted,
+} from '../event/names.ts';
 import { allowsPublishing } from '../grant/publish-grant.ts';
 import type { NormalizedEvent } from '../sandbox/protocol.ts';
 import type { Capability, CapabilityAnswer, CapabilityCall } from './capability.ts';
@@ -32,7 +39,7 @@ export class PublishCapability implements Capability {
     journal,
     reaches,
   }: CapabilityCall): Promise<CapabilityAnswer> {
-    const messages = events.map(messageOf);
+    const messages = events.map(fn === 'call' ? callOf : messageOf);
     reaches([...new Set(messages.map(({ type }) => type))].slice(0, SHOWN_TYPES).join(' '));
     if (!source.startsWith(FLOW)) {
       for (const { type } of messages) {
@@ -58,9 +65,17 @@ function scheduleOf(source: string, [flow = '']: readonly string[]): string {
 }
 
 /** Id and type come from a cell, so they are parsed again before they reach a subject or a query. */
-export function messageOf({ id, type, json }: NormalizedEvent): EventMessage {
+export function messageOf(event: NormalizedEvent): EventMessage {
+  return checked(event, parseOpenEventType(event.type));
+}
+
+function callOf(event: NormalizedEvent): EventMessage {
+  return checked(event, event.type === CALL_EVENT ? CALL_EVENT : parseOpenEventType(event.type));
+}
+
+function checked({ id, json }: NormalizedEvent, type: EventType): EventMessage {
   if (!isEventId(id)) throw new GtpackError('event_invalid', `The cell gave an event the id ${quoted(id)}.`);
-  return { id, type: parseEventType(type), json };
+  return { id, type, json };
 }
 
 function denied(source: string, type: string): GtpackError {

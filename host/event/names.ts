@@ -73,3 +73,24 @@ export function parseEventType(text: string): EventType {
   if (fault === undefined) return text as EventType;
   throw new GtpackError('event_type_invalid', `The event type ${quoted(text)} ${fault}.`);
 }
+
+/** What the host tells by events of its own, such as `host.dead_letter`: flows may subscribe to it, and nobody else make it. */
+const RESERVED = 'host.';
+
+export function isReservedType(text: string): boolean {
+  return text.startsWith(RESERVED);
+}
+
+/** Of the events that start a flow by its name, and of nothing else of the host's that comes from a cell. */
+export const CALL_EVENT = parseEventType('host.call');
+
+/** A type that others than the host may give an event. @throws GtpackError `event_type_invalid`, `event_type_reserved` */
+export function parseOpenEventType(text: string): EventType {
+  const type = parseEventType(text);
+  if (!isReservedType(type)) return type;
+  throw new GtpackError(
+    'event_type_reserved',
+    `The event type ${quoted(type)} is the host's own: types that begin with ${quoted(RESERVED)} are reserved.`,
+    { cure: 'Give the event another type.' },
+  );
+}

@@ -4,7 +4,7 @@ import { type Event, type EventMetadata, type HttpMetadata, MAX_HOPS } from './e
 import { type HexSource, hexSource } from './hex-source.ts';
 import type { Json, JsonObject } from './json.ts';
 import { checkJsonBounds, type JsonBounds } from './json-bounds.ts';
-import { type EventType, isEventId, parseEventType, quoted } from './names.ts';
+import { type EventType, isEventId, parseEventType, parseOpenEventType, quoted } from './names.ts';
 import { traceIdOf } from './trace.ts';
 import { type IdSource, uuidv7Source } from './uuid.ts';
 
@@ -73,7 +73,7 @@ export function normalizeDrafts(
  * Keys of the metadata that the host owns are ignored in the draft.
  *
  * @param what begins the message: `Draft 3`
- * @throws GtpackError `event_invalid` naming the field, `too_many_hops`
+ * @throws GtpackError `event_invalid` naming the field, `event_type_reserved`, `too_many_hops`
  */
 export function normalizeDraft(
   draft: unknown,
@@ -125,14 +125,18 @@ function unknownKey(key: string): string {
 }
 
 function eventTypeOf(draft: Draft, context: NormalizeContext, what: string): EventType {
+  // What the context says was checked where it came from, and may be the host's own.
+  const parse = (draft.event_type ?? null) === null ? parseEventType : parseOpenEventType;
   const text = draft.event_type ?? context.eventType;
   if (text === null)
     throw invalid(`${what}: event_type is missing, and nothing else says what the event is.`);
   if (typeof text !== 'string') throw wrongKind(what, 'event_type', 'a string', text);
   try {
-    return parseEventType(text);
+    return parse(text);
   } catch (error) {
-    throw new GtpackError('event_invalid', `${what}: event_type: ${errorMessage(error)}`, { cause: error });
+    const isReserved = error instanceof GtpackError && error.code === 'event_type_reserved';
+    const code = isReserved ? error.code : 'event_invalid';
+    throw new GtpackError(code, `${what}: event_type: ${errorMessage(error)}`, { cause: error });
   }
 }
 

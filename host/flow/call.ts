@@ -1,12 +1,10 @@
-import { CALL_SCHEDULE, parseEventType } from '../event/names.ts';
+import { CALL_SCHEDULE } from '../event/names.ts';
 import type { FlowCall, FlowNode, RoundBody, Trigger } from './flow.ts';
 
 /**
  * What starts a flow by its name. That an event does so stands beside the event, where the host alone writes, as a tick's
- * schedule does: whoever publishes an event of this type starts nothing.
+ * schedule does: the event's type alone starts nothing.
  */
-export const CALL_EVENT = parseEventType('host.call');
-
 export function callSchedule(flow: string): string {
   return `${CALL_SCHEDULE}${flow}`;
 }

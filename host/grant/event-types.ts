@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isReservedType } from '../event/names.ts';
 import { fault, text } from '../written/readers.ts';
 
 const MAX_PATTERNS = 100;
@@ -12,6 +13,13 @@ export const eventTypesShape = z
     ),
     { error: (issue) => fault('a list of event types', issue.input) },
   )
+  .superRefine((patterns, context) => {
+    for (const [at, pattern] of patterns.entries()) {
+      if (!isReservedType(pattern)) continue;
+      const message = 'Types that begin with "host." are the host\'s own; nobody is granted them.';
+      context.addIssue({ code: 'custom', path: [at], message });
+    }
+  })
   .max(MAX_PATTERNS, { error: `At most ${MAX_PATTERNS} event types were expected.` });
 
 function isPattern(text: string): boolean {

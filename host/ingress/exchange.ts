@@ -1,6 +1,6 @@
 import type { EventMessage, Receipt } from '../bus/bus.ts';
 import { GtpackError } from '../errors.ts';
-import { isEventId, parseEventType, quoted, type TenantId } from '../event/names.ts';
+import { isEventId, parseOpenEventType, quoted, type TenantId } from '../event/names.ts';
 import type { HttpAnswer, IngestRequest, JobResult, NormalizedEvent } from '../sandbox/protocol.ts';
 import { checkedHeaders } from './answer.ts';
 import type { IngressDelivery } from './delivery.ts';
@@ -107,7 +107,7 @@ function checkedMessage(event: NormalizedEvent): EventMessage {
       `The provider's event has the id ${quoted(event.id)}, which is no event id.`,
     );
   }
-  return { id: event.id, type: parseEventType(event.type), json: event.json };
+  return { id: event.id, type: parseOpenEventType(event.type), json: event.json };
 }
 
 function answered(answer: HttpAnswer, messages: readonly EventMessage[]): Exchange {

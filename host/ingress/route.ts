@@ -1,5 +1,5 @@
 import { GtpackError } from '../errors.ts';
-import { parseEventType, parseTenantId, quoted } from '../event/names.ts';
+import { parseOpenEventType, parseTenantId, quoted } from '../event/names.ts';
 import type { IngressDirectory, IngressTenant } from './directory.ts';
 import type { Verifier } from './signature/verifier.ts';
 
@@ -25,11 +25,12 @@ export interface LongPath {
 
 /**
  * `/events/webhook/{tenant}/{event_type}`: the tenant's only webhook provider.
- * @throws GtpackError `tenant_invalid`, `event_type_invalid`, `tenant_unknown`, `provider_unknown`, `provider_ambiguous`
+ * @throws GtpackError `tenant_invalid`, `event_type_invalid`, `event_type_reserved`, `tenant_unknown`, `provider_unknown`,
+ *   `provider_ambiguous`
  */
 export function shortDestination(directory: IngressDirectory, path: ShortPath): Destination {
   const tenant = knownTenant(directory, path.tenant);
-  const eventType = parseEventType(path.eventType);
+  const eventType = parseOpenEventType(path.eventType);
   const [only, ...others] = tenant.webhooks;
   const provider = only === undefined ? undefined : tenant.providers.get(only);
   if (provider === undefined) {

@@ -3,7 +3,7 @@ import { MAX_TIMER_EVENT_BYTES, MIN_TIMER_INTERVAL_MS } from '../contract.ts';
 import { GtpackError } from '../errors.ts';
 import type { Json } from '../event/json.ts';
 import { eventBounds, parseBoundedJson } from '../event/json-bounds.ts';
-import { type EventType, parseEventType, quoted } from '../event/names.ts';
+import { type EventType, parseOpenEventType, quoted } from '../event/names.ts';
 import { eventToJson, MAX_TIMESTAMP, type NormalizeContext, normalizeDraft } from '../event/normalize.ts';
 import { MAX_REPLY_BYTES } from './plugin.ts';
 import type { CellLimits } from './protocol.ts';
@@ -69,7 +69,7 @@ export function parseTimerArguments(args: readonly string[]): TimerOrder {
     id: checkTimerId(id),
     dueAt: instantOf('at', Number(dueAt)),
     everyMs: everyMsOf(everyMs === '' ? null : Number(everyMs)),
-    type: parseEventType(type),
+    type: parseOpenEventType(type),
     payload,
     metadata,
   };

@@ -63,6 +63,7 @@ test('what is wrong with them is told with its place, and loads for a provider t
         typo: { corn: "0 3 * * *" }
         both: { cron: "0 3 * * *", interval_seconds: 5 }
         type: { interval_seconds: 5, event_type: Not.This }
+        hosts: { interval_seconds: 5, event_type: host.call }
 `);
   const base = 'providers.a.config';
   expect(
@@ -74,6 +75,7 @@ test('what is wrong with them is told with its place, and loads for a provider t
     expect.stringMatching(/^9:17 \.schedules\.typo\.corn: Unknown key "corn"\. Did you mean "cron"\?$/),
     '10:15 .schedules.both: The schedule says both `cron` and `interval_seconds`.',
     expect.stringMatching(/^11:50 \.schedules\.type\.event_type: /),
+    expect.stringMatching(/^12:51 \.schedules\.hosts\.event_type: .* "host\.call" is the host's own/),
   ]);
   expect((await read('      schedules: every day\n')).problems).toHaveLength(1);
 });

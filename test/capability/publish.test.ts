@@ -143,6 +143,20 @@ test('a flow starts another one by an event that says so beside it, and nobody e
       problem: { code: 'capability_denied' },
     });
   }
-  await broker.perform(tenant, publishing(['host.call'], 'orders'), signal);
-  expect(published.slice(1).map(({ messages }) => messages[0]?.schedule)).toEqual([undefined]);
+  expect(published).toHaveLength(1);
 });
+
+test.each(['host.call', 'host.resume', 'host.dead_letter', 'host.anything'])(
+  'nothing that comes from a cell is an event of the type %s',
+  async (type) => {
+    const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['>'] } });
+    const call: Effect = { ...publishing([type], 'flow:front'), fn: 'call', args: ['later'] };
+    const refused = [publishing([type]), publishing(['order.paid', type], 'flow:front')];
+    for (const effect of type === 'host.call' ? refused : [...refused, call]) {
+      expect(await broker.perform(tenant, effect, signal)).toMatchObject({
+        problem: { code: 'event_type_reserved', retryable: false },
+      });
+    }
+    expect(published).toEqual([]);
+  },
+);

@@ -193,6 +193,16 @@ describe('a draft is refused', () => {
     expect(normalize).toThrow(message);
   });
 
+  test('of a type that the host keeps for itself, but what the host says of an event stands', () => {
+    const normalize = (eventType: string) =>
+      normalizeDraft({ payload: 1, event_type: eventType }, context({ eventType: 'a' }));
+    expect(() => normalize('host.dead_letter')).toThrow(
+      expect.objectContaining({ code: 'event_type_reserved' }),
+    );
+    expect(normalize('hostile.host').event_type).toBe('hostile.host');
+    expect(normalizeDraft({ payload: 1 }, context({ eventType: 'host.call' })).event_type).toBe('host.call');
+  });
+
   test('without a type where nothing else gives one', () => {
     expect(() => normalizeDraft({ payload: 1 }, context())).toThrow('event_type is missing');
   });

@@ -417,6 +417,7 @@ describe('what the cell says', () => {
     ['an id of 300 characters', { id: 'a'.repeat(300), type: 'a' }, 'event_invalid'],
     ['an empty id', { id: '', type: 'a' }, 'event_invalid'],
     ['a type with a wildcard', { id: 'a', type: 'a.>' }, 'event_type_invalid'],
+    ['a type of the host', { id: 'a', type: 'host.call' }, 'event_type_reserved'],
   ])('%s never reaches the bus', async (_title, event, code) => {
     const door = await open();
     door.ingest = async () => ({ kind: 'events', events: [{ ...event, json: '{}' }] });

@@ -85,15 +85,19 @@ test('a webhook is acknowledged, and a flow goes on with it as a run of its own,
 });
 
 test('an event from outside that looks like a call starts no flow by its name', async () => {
-  const { url, bus } = await startHere(
+  const { url, bus, host } = await startHere(
     await bundle({
       later: flowOf('later', [send('ask', '/')], 'never'),
       seen: flowOf('seen', [{ id: 'x', type: 'transform', config: { value: 1 } }], 'host.call'),
     }),
   );
   const forged = { schedule: 'call:later', metadata: { schedule: 'call:later' } };
-  const { json } = await post(webhook(url, 'demo', 'host.call'), forged);
-  expect((await bus.result(json.id)).json).toMatchObject({ flow: 'seen', output: 1 });
+  expect(await post(webhook(url, 'demo', 'host.call'), forged)).toMatchObject({
+    json: { code: 'event_type_reserved' },
+  });
+  // The type alone starts nothing either, whoever makes such an event.
+  const { id } = await host.control.emit('demo', 'host.call', JSON.stringify(forged));
+  expect((await bus.result(id)).json).toMatchObject({ flow: 'seen', output: 1 });
   expect(asked).toEqual([]);
 });
 

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { errorMessage, GtpackError } from '../../errors.ts';
 import { cloudEventMode, readCloudEvents } from '../../event/cloudevents.ts';
 import { type JsonBounds, parseBoundedJson } from '../../event/json-bounds.ts';
-import type { EventType } from '../../event/names.ts';
+import { type EventType, parseOpenEventType } from '../../event/names.ts';
 import { type EventIds, type EventText, eventToJson, normalizeDraft } from '../../event/normalize.ts';
 import { traceIdOf } from '../../event/trace.ts';
 import type { MsgHdrs } from './client.ts';
@@ -24,10 +24,11 @@ const FOREIGN_SOURCE = 'nats';
 /**
  * Reads what a client that is no host published: an event as hosts publish them, or a CloudEvent in binary or structured
  * mode. Nothing that it says of what a host alone knows (hops, schedule, the request behind it) is believed.
- * @throws GtpackError naming what is wrong with it, as `normalizeDraft`, `readCloudEvents` and `parseBoundedJson`
+ * @throws GtpackError naming what is wrong with it, as `parseOpenEventType`, `normalizeDraft`, `readCloudEvents` and `parseBoundedJson`
  */
 export function readForeignEvent(message: ForeignMessage, ids: EventIds, bounds: JsonBounds): EventText {
-  const { type, storedAt, sequence } = message;
+  const { storedAt, sequence } = message;
+  const type = parseOpenEventType(message.type);
   const { source, draft } = draftOf(message, bounds);
   const traceId = traceIdOf(headersOf(message.headers).traceparent);
   const event = normalizeDraft(

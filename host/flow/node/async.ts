@@ -1,6 +1,7 @@
 import type { Json } from '../../event/json.ts';
+import { CALL_EVENT } from '../../event/names.ts';
 import { eventToJson, normalizeDraft } from '../../event/normalize.ts';
-import { CALL_EVENT, callSchedule } from '../call.ts';
+import { callSchedule } from '../call.ts';
 import type { AsyncNode } from '../flow.ts';
 import type { CompiledNode, NodeTools } from './node.ts';
 import { compileInput } from './rounds.ts';

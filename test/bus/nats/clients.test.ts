@@ -71,6 +71,26 @@ describeNats('clients that are no hosts', () => {
     expect(heard).toEqual(['event order-1']);
   });
 
+  test('an event of a type that the host keeps for itself is a dead letter, however it is written', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const collector = await Collector.start(bus, ACME);
+    const client = await room.client();
+    const subject = `greentic.events.${env}.acme.host.dead_letter`;
+    client.publish(subject, JSON.stringify({ id: 'one', payload: 1 }));
+    const cloudEvent = headers();
+    for (const [name, value] of Object.entries({ id: 'two', type: 'host.dead_letter', source: 'x' }))
+      cloudEvent.set(`ce-${name}`, value);
+    cloudEvent.set('ce-specversion', '1.0');
+    client.publish(subject, '1', { headers: cloudEvent });
+    client.publish(`greentic.events.${env}.acme.order.created`, JSON.stringify({ id: 'after', payload: 1 }));
+    await collector.until(1);
+    expect(collector.at(0)).toMatchObject({ id: 'after' });
+    await expect.poll(() => letters(bus)).toHaveLength(2);
+    for (const letter of await letters(bus))
+      expect(letter.reason).toContain('"host.dead_letter" is the host\'s own');
+  });
+
   test('without an id the place on the bus names it, the same at each delivery', async () => {
     const env = room.env();
     const bus = await room.open(env);
