@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import { secretReaders } from '../bundle/secret-holders.ts';
 import { GtpackError, type Problem } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -17,7 +18,7 @@ export const checkBundle: CheckBundle = async (bundle) => {
   }
   const { tenants } = deployment;
   return {
-    problems: await openEach(deployment),
+    problems: await openEach(deployment, dirname(bundle.file)),
     packs: new Set(tenants.flatMap(({ providers }) => providers.map(({ binding }) => binding.pack))).size,
     flows: tenants.reduce((total, { flows }) => total + flows.length, 0),
     isolated: tenants.filter(({ code }) => code.isolation === 'process').map(({ id }) => id),
@@ -26,14 +27,17 @@ export const checkBundle: CheckBundle = async (bundle) => {
   };
 };
 
-async function openEach({ tenants }: Deployment): Promise<Problem[]> {
+/** @param folder of the bundle: cells know flows by where their files lie in it */
+async function openEach({ tenants }: Deployment, folder: string): Promise<Problem[]> {
   const problems: Problem[] = [];
   const sandbox = new Sandbox(ALONE);
   try {
-    for (const { id, code } of tenants) {
+    for (const { id, code, flows } of tenants) {
       sandbox.register(id, code);
+      const files = new Map(flows.map(({ file }) => [file, resolve(folder, file)]));
       try {
-        problems.push(...(await sandbox.prepare(id)));
+        const found = await sandbox.prepare(id);
+        problems.push(...found.map((problem) => ({ ...problem, ...placeIn(files, problem) })));
       } catch (error) {
         if (!(error instanceof GtpackError)) throw error;
         problems.push(...error.problems);
@@ -43,6 +47,11 @@ async function openEach({ tenants }: Deployment): Promise<Problem[]> {
     await sandbox.stop();
   }
   return problems;
+}
+
+function placeIn(files: ReadonlyMap<string, string>, { file }: Problem): Pick<Problem, 'file'> {
+  const found = files.get(file ?? '');
+  return found === undefined ? {} : { file: found };
 }
 
 /** A sandbox that nobody but its caller is connected to. */

@@ -1,3 +1,4 @@
+import { dirname, relative } from 'node:path';
 import type { Bundle, ProviderBinding, TenantBundle } from '../bundle/bundle.ts';
 import type { TenantId } from '../event/names.ts';
 import type { FlowProgramSpec } from '../flow/cell-program.ts';
@@ -61,14 +62,18 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     packs.push([binding, pack]);
   }
   const { flows: deployed, leftOut } = await loadFlows(await sourcesOf(tenant, packs, providers));
-  const flows = deployed.map(({ flow }) => flow);
+  const flows = deployed.map(({ flow }) => shownFrom(dirname(tools.bundle.file), flow));
   return {
     id: tenant.id,
     limits: tenant.limits,
     ordered: tenant.ordered,
     providers,
     flows,
-    schedules: schedulesOf(tenant.id, flows, providers),
+    schedules: schedulesOf(
+      tenant.id,
+      deployed.map(({ flow }) => flow),
+      providers,
+    ),
     code: tenantCode(tenant, providers, flows, tools),
     grants: new Map([
       ...providers.map(({ binding }) => [binding.id, binding.grants] as const),
@@ -80,6 +85,11 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
     ]),
     leftOut,
   };
+}
+
+/** Errors of runs name the file, and tenants read them: where the bundle lies on the machine is none of their business. */
+function shownFrom(folder: string, flow: Flow): Flow {
+  return { ...flow, file: relative(folder, flow.file) };
 }
 
 /**

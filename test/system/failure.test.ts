@@ -57,19 +57,20 @@ async function buried({ url, bus }: HostHere, type: string): Promise<string> {
 describe('an event whose flow fails', () => {
   test('was accepted, is in the dead letters with the reason, and the host goes on', async () => {
     const here = await startHere(await writeBundle(failing));
+    // Of where the bundle lies on the machine, they say nothing.
     const reasons: Record<string, string> = {};
     for (const type of ['throws', 'loops', 'deaf', 'grows', 'recurses', 'divides', 'branches']) {
-      reasons[type] = (await buried(here, type)).replace(/(?<=: )\S*(?=\/flows\/)/, '<bundle>');
+      reasons[type] = await buried(here, type);
     }
     expect(reasons).toMatchInlineSnapshot(`
       {
-        "branches": "Flow branches: expression_failed: <bundle>/flows/broken/branches.ygtc:5: \`event.payload.people < "many"\`: no such overload: dyn<int> < string.",
+        "branches": "Flow branches: expression_failed: flows/broken/branches.ygtc:5: \`event.payload.people < "many"\`: no such overload: dyn<int> < string.",
         "deaf": "Flow deaf: guest_timeout: The call ran longer than 250 ms of CPU time without a pause.",
-        "divides": "Flow divides: expression_failed: <bundle>/flows/broken/divides.ygtc:5: \`1 / event.payload.people\`: division by zero.",
-        "grows": "Flow grows: script_out_of_memory: <bundle>/flows/broken/grows.ygtc:9:79: The script used up its memory. Build smaller values: work on one part at a time, and keep what you need of it.",
-        "loops": "Flow loops: script_timeout: <bundle>/flows/broken/loops.ygtc:9: The script did not come to an end in its time. Look for a loop that does not end, or do less in one node.",
-        "recurses": "Flow recurses: script_stack_overflow: <bundle>/flows/broken/recurses.ygtc:9:45: The script’s calls or its data nest too deep. Check where a function calls itself, or use a loop.",
-        "throws": "Flow throws: script_threw: <bundle>/flows/broken/throws.ygtc:9:40: The script threw RangeError: no such order.",
+        "divides": "Flow divides: expression_failed: flows/broken/divides.ygtc:5: \`1 / event.payload.people\`: division by zero.",
+        "grows": "Flow grows: script_out_of_memory: flows/broken/grows.ygtc:9:79: The script used up its memory. Build smaller values: work on one part at a time, and keep what you need of it.",
+        "loops": "Flow loops: script_timeout: flows/broken/loops.ygtc:9: The script did not come to an end in its time. Look for a loop that does not end, or do less in one node.",
+        "recurses": "Flow recurses: script_stack_overflow: flows/broken/recurses.ygtc:9:45: The script’s calls or its data nest too deep. Check where a function calls itself, or use a loop.",
+        "throws": "Flow throws: script_threw: flows/broken/throws.ygtc:9:40: The script threw RangeError: no such order.",
       }
     `);
     const { id } = (await post(webhook(here.url, 'broken', 'fine'), {})).json;
