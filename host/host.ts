@@ -91,7 +91,7 @@ async function assemble(
   const packOf = (tenant: TenantId, source: string): string | undefined =>
     byId.get(tenant)?.packs.get(source);
   const about = (tenant: TenantId, source: string, place: SourcePlace): LogSubject =>
-    sourceSubject(tenant, source, { pack: packOf(tenant, source), ...place });
+    sourceSubject(tenant, source, packOf(tenant, source), place);
   const broker = new Broker({
     capabilities: [
       new PublishCapability({

@@ -13,21 +13,28 @@ export function hostLog(sink: (line: HostLogLine) => void): LeveledLog {
   const at =
     (level: LogLevel) =>
     (subject: LogSubject, message: string): void =>
-      sink({ level, message, ...subject });
+      sink({ ...subject, level, message });
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
+/** Where it was, each as far as it is known. A cell says so, whose object may hold more than this. */
 export type SourcePlace = {
-  readonly [Name in 'pack' | 'run' | 'node' | 'trace']?: string | null | undefined;
+  readonly [Name in 'run' | 'node' | 'trace']?: string | null | undefined;
 };
 
 /**
  * Of something that a provider or a flow did.
  * @param source a provider's id, or `flow:<name>`
+ * @param pack `id@version`; undefined for a flow of the bundle itself
  */
-export function sourceSubject(tenant: string, source: string, place: SourcePlace): LogSubject {
-  const known = Object.entries(place).filter(([, value]) => typeof value === 'string');
+export function sourceSubject(
+  tenant: string,
+  source: string,
+  pack: string | undefined,
+  { run, node, trace }: SourcePlace,
+): LogSubject {
   const whose = source.startsWith(FLOW) ? { flow: source.slice(FLOW.length) } : { provider: source };
+  const known = Object.entries({ pack, run, node, trace }).filter(([, value]) => typeof value === 'string');
   return { tenant, ...whose, ...Object.fromEntries(known) };
 }
 
