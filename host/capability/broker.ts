@@ -97,7 +97,9 @@ export class Broker {
       if (capability === undefined) {
         throw new GtpackError(DENIED, 'This host does not offer what was asked for.');
       }
-      const journal = run === null ? [] : run.journal.map((entry) => ({ runId: run.runId, ...entry }));
+      // By name: a cell's entry that named a run of its own would be written into that one.
+      const journal =
+        run === null ? [] : run.journal.map(({ ordinal, entry }) => ({ runId: run.runId, ordinal, entry }));
       const grants = this.#options.grantsOf(tenant, source);
       const call = { tenant, source, grants, fn, args, events, journal, key, trace, signal, reaches };
       const answer = await capability.perform(call);

@@ -20,7 +20,8 @@ export class RunRecorder {
       await this.#bus.publish(
         tenant,
         [],
-        journal.map((entry) => ({ runId, ...entry })),
+        // By name: a cell's entry that named a run of its own would be written into that one.
+        journal.map(({ ordinal, entry }) => ({ runId, ordinal, entry })),
       );
       return { kind: 'ok', output: 'null' };
     } catch (error) {

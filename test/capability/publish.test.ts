@@ -160,3 +160,11 @@ test.each(['host.call', 'host.resume', 'host.dead_letter', 'host.anything'])(
     expect(published).toEqual([]);
   },
 );
+
+test('an entry of a journal is written into the run that was checked, whatever run it names besides', async () => {
+  const { broker, published } = brokerWith({ ...NO_GRANTS, bus: { publish: ['>'] } });
+  const forged = { ordinal: 0, entry: '{}', runId: 'of-another-tenant' };
+  const run = { runId: 'own', flow: 'f', node: 'n', journal: [forged] };
+  await broker.perform(tenant, publishing(['order.paid'], 'orders', run), signal);
+  expect(published).toMatchObject([{ journal: [{ runId: 'own', ordinal: 0, entry: '{}' }] }]);
+});
