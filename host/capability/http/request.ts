@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { errorMessage, GtpackError } from '../../errors.ts';
 import { parseBoundedJson } from '../../event/json-bounds.ts';
 import { quoted } from '../../event/names.ts';
-import { traceIdOf } from '../../event/trace.ts';
+import { readTraceparent, traceparent } from '../../event/trace.ts';
 import { isHeaderName, isHeaderValue, isHostOwned } from '../../grant/header-names.ts';
 import type { HttpGrant } from '../../grant/http-grant.ts';
 import { closedObject } from '../../yaml.ts';
@@ -158,7 +158,7 @@ function withDefaults(
   changesNothing: boolean,
 ): Header[] {
   if (key !== undefined && !KEY.test(key)) throw invalid('its key was not made by the host');
-  if (trace !== undefined && traceIdOf(trace) === undefined)
+  if (trace !== undefined && trace !== madeOf(trace))
     throw invalid('its traceparent was not made by the host');
   const defaults: Header[] = key === undefined || changesNothing ? [] : [[IDEMPOTENCY_KEY, key]];
   if (trace !== undefined) defaults.push(['traceparent', trace]);
@@ -166,6 +166,12 @@ function withDefaults(
     headers.every(([name]) => name !== wanted),
   );
   return [...headers, ...missing];
+}
+
+/** The header as hosts write it. Other versions of it may go on with whatever their writer likes. */
+function madeOf(trace: string): string | undefined {
+  const parent = readTraceparent(trace);
+  return parent && traceparent(parent.traceId, parent.spanId);
 }
 
 function parseBody(text: string | undefined, encoding: 'utf8' | 'base64', maxBytes: number): Buffer | null {

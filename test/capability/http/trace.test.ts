@@ -14,8 +14,13 @@ test('a request carries the span of its effect, unless it brings a traceparent o
   expect(parseRequest(request(), allowed).headers.map(([name]) => name)).not.toContain('traceparent');
 });
 
-test('a span that no host made is refused, and begins no header of its own', () => {
-  expect(() => parseRequest(request(), allowed, { trace: `${SPAN}\r\nx-evil: 1` })).toThrow(
+test.each([
+  ['a line of its own', `${SPAN}\r\nx-evil: 1`],
+  ['a version to come, which may go on as it likes', `01${SPAN.slice(2)}-${'x'.repeat(100_000)}`],
+  ['other flags', `${SPAN.slice(0, -2)}ff`],
+  ['a trace of zeros', SPAN.replaceAll('a', '0')],
+])('a span that no host made is refused, and begins no header of its own: %s', (_, trace) => {
+  expect(() => parseRequest(request(), allowed, { trace })).toThrow(
     expect.objectContaining({ code: 'http_request_invalid' }),
   );
 });
