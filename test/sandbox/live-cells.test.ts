@@ -22,6 +22,8 @@ import {
 const gamma = parseTenantId('gamma');
 const delta = parseTenantId('delta');
 
+type OnEffect = NonNullable<Parameters<typeof openSandbox>[0]>['onEffect'];
+
 let counting: Uint8Array;
 let asking: Uint8Array;
 beforeAll(async () => {
@@ -69,12 +71,12 @@ async function count(sandbox: Sandbox, tenant: TenantId): Promise<unknown> {
   return (payload as { calls: number }).calls;
 }
 
-const asks: Job = {
+const asks = {
   kind: 'invoke',
   provider: 'guest',
   operation: 'publish',
   input: '[{"event_type":"asked.once","payload":1}]',
-};
+} satisfies Job;
 const OK: EffectAnswer = { kind: 'ok', output: 'null' };
 
 describe('past the cells that may live', () => {
@@ -142,38 +144,40 @@ describe('past the cells that may live', () => {
   });
 
   test('a tenant that is always at work gives way once others have waited long enough, and waits then as they did', async () => {
+    const asked = new Map<string, (answer: EffectAnswer) => void>();
+    const onEffect: OnEffect = (_, { events: [event] }) =>
+      new Promise((resolve) => asked.set(event?.type ?? '', resolve));
     const line = { ...DEFAULT_LINE, patienceMs: 0 };
-    const sandbox = start({ maxLiveCells: 1, line }, [beta, gamma], [alpha]);
-    const calls = [sandbox.submit(alpha, asks)];
-    await expect.poll(() => waiting.length).toBe(1);
-    let served = 0;
-    const others = [beta, gamma].map((tenant) =>
-      count(sandbox, tenant).then((counted) => {
-        served += 1;
-        return counted;
-      }),
-    );
-    // The next call is there before the one before is answered: it is never idle of its own accord.
-    let answered = 0;
+    const sandbox = start({ maxLiveCells: 1, line, onEffect }, [beta, gamma], [alpha]);
+    const calls: Promise<unknown>[] = [];
+    let newest = '';
+    const ask = (): void => {
+      newest = `asked.${calls.length}`;
+      const input = JSON.stringify([{ event_type: newest, payload: 1 }]);
+      const call = sandbox.submit(alpha, { ...asks, input });
+      call.catch(() => undefined);
+      calls.push(call);
+    };
+    ask();
+    await expect.poll(() => asked.has(newest)).toBe(true);
+    const served: string[] = [];
+    const others = [beta, gamma].map(async (tenant) => {
+      const counted = await count(sandbox, tenant);
+      served.push(tenant, asked.has(newest) ? 'after alpha' : 'before alpha');
+      return counted;
+    });
+    // It is never idle of its own accord: no call is answered before the next one has come, and the newest never.
     await expect
       .poll(() => {
-        if (served === 0 && calls.length < 15) calls.push(sandbox.submit(alpha, asks));
-        if (waiting.length > answered + 1 || calls.length >= 15 || served > 0) {
-          for (; answered < waiting.length - (served > 0 ? 0 : 1); answered += 1) waiting[answered]?.(OK);
-        }
-        // The last of those that its cell had before it was told to make room.
-        if (waiting.length > 0 && calls.length > waiting.length + 2) for (const answer of waiting) answer(OK);
+        if (served.length === 0 && asked.has(newest)) ask();
+        for (const [type, answer] of asked) if (type !== newest) answer(OK);
         return served;
       })
-      .toBe(2);
+      .toEqual([beta, 'before alpha', gamma, 'before alpha']);
     expect(await Promise.all(others)).toEqual([1, 1]);
-    await expect
-      .poll(() => {
-        for (const answer of waiting) answer(OK);
-        return waiting.length;
-      })
-      .toBe(calls.length);
-    expect(new Set((await Promise.all(calls)).map(({ kind }) => kind))).toEqual(new Set(['output']));
+    await expect.poll(() => asked.has(newest)).toBe(true);
+    asked.get(newest)?.(OK);
+    for (const call of calls) expect(await call).toMatchObject({ kind: 'output' });
     expect(opened?.losses).toEqual([]);
   });
 
