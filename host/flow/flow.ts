@@ -3,7 +3,7 @@ import type { Schedule, WrittenPlan } from '../written/schedule.ts';
 
 /**
  * The room of flows. Main process: `load.ts` reads a `.ygtc` file (`flow-file.ts` its shapes, `graph.ts` its edges,
- * `scalar-place.ts` the places inside its texts), `status-readers.ts` says where the flow itself deals with the status of an answer, `check-calls.ts` what flows call each other (`call.ts`); `match.ts` finds the flows of an event; `dispatcher.ts` carries
+ * `scalar-place.ts` the places inside its texts), `check-constants.ts` finds what is written so that its node would refuse it each time, `status-readers.ts` says where the flow itself deals with the status of an answer, `check-calls.ts` what flows call each other (`call.ts`); `match.ts` finds the flows of an event; `dispatcher.ts` carries
  * events from the bus to the cell and settles them, and `run-recorder.ts` stores what a run did before it goes on.
  * Cell: `executor.ts` runs flows; a run (`run.ts`) is one node after the other (`run-steps.ts`), which share its
  * journal and bounds (`run-state.ts`); what a chain of them has to itself is its frame (`frame.ts`), and a node that waits

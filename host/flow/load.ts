@@ -3,6 +3,7 @@ import { GtpackError } from '../errors.ts';
 import type { ProviderKind } from '../pack/pack.ts';
 import { nearest, readYaml, suggestion } from '../yaml.ts';
 import { callTrigger } from './call.ts';
+import { checkConstants } from './check-constants.ts';
 import { checkEffects, ownProvider } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
 import type { Flow, FlowNode, Trigger } from './flow.ts';
@@ -48,6 +49,7 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
   checkCallTriggers(triggers, problems);
   checkExpressions(nodes, triggers, problems);
   checkEffects(nodes, reach, problems);
+  checkConstants(nodes, problems);
   problems.throwIfAny();
   if (root === undefined) throw new GtpackError('flow_invalid', 'The file has another shape.', { file });
 

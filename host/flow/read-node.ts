@@ -44,6 +44,13 @@ export function readNode(raw: unknown, path: Path, problems: FlowProblems): Node
     ...(base.retry === undefined ? {} : { retry: retryOf(base.retry) }),
     ...(base.on_unknown === undefined ? {} : { onUnknown: base.on_unknown }),
   };
+  const { backoff, max_backoff: most } = base.retry ?? {};
+  if (most !== undefined && most < (backoff ?? DEFAULT_BACKOFF_MS)) {
+    problems.at([...path, 'retry', 'max_backoff'], {
+      message: 'The longest wait is shorter than the first, `backoff` (1s without one).',
+      cure: 'Raise `max_backoff`, or lower `backoff`.',
+    });
+  }
   const draft = { path, line, type: base.type, ...common };
   const own = [...(next === undefined ? [] : [next]), ...failureEdges(base.on_error, path)];
   const type = knownType(base.type, [...path, 'type'], problems);
@@ -73,6 +80,7 @@ function retryOf(written: {
   readonly max_backoff?: number | undefined;
 }): Retry {
   const backoffMs = written.backoff ?? DEFAULT_BACKOFF_MS;
+  // A first wait that is longer than the default of the longest is meant.
   const maxBackoffMs = Math.max(backoffMs, written.max_backoff ?? DEFAULT_MAX_BACKOFF_MS);
   return { attempts: written.attempts, backoffMs, maxBackoffMs };
 }

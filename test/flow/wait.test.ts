@@ -71,8 +71,8 @@ describe('a wait', () => {
   });
 
   test.each([
-    ['"tomorrow"', 'waits until a time as in "2030-01-31T09:00:00Z"'],
-    ['"2030-01-31T09:00:00"', 'waits until a time as in'],
+    ['"{{ \'tomorrow\' }}"', 'waits until a time as in "2030-01-31T09:00:00Z"'],
+    ['"{{ \'2030-01-31T09:00:00\' }}"', 'waits until a time as in'],
     ['"{{ input + 1e12 }}"', 'would wait for 11575 days; at most 31 are allowed'],
   ])('until %s fails its node', async (until, message) => {
     const { error } = await go(wait(`{ until: ${until} }`), harness());

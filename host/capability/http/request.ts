@@ -32,7 +32,7 @@ export interface MadeHeaders {
 }
 
 const KiB = 1024;
-const MAX_URL_CHARACTERS = 8 * KiB;
+export const MAX_URL_CHARACTERS = 8 * KiB;
 const MAX_HEADER_BYTES = 16 * KiB;
 /** JSON writes a byte with at most 6 characters (`\u0000`). */
 const JSON_CHARACTERS_PER_BYTE = 6;

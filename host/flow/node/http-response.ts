@@ -10,6 +10,17 @@ const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 /** Answers that have no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
+export function isBodiless(status: number): boolean {
+  return BODILESS.has(status);
+}
+
+/** @param name in lower case @param value undefined where it is not known */
+export function answerHeaderFault(name: string, value: string | undefined): string | undefined {
+  if (HOST_ANSWER_HEADERS.has(name)) return 'the host sets this header itself';
+  if (value === undefined || HEADER_VALUE.test(value)) return undefined;
+  return `a text of visible ASCII was expected; ${JSON.stringify(value.slice(0, 80))} came`;
+}
+
 /** Answers the waiting webhook; the output is the answer. */
 export function compileHttpResponse(node: HttpResponseNode, tools: NodeTools): CompiledNode {
   const status = compileValue(node.config.status ?? 200, tools);
@@ -23,7 +34,7 @@ export function compileHttpResponse(node: HttpResponseNode, tools: NodeTools): C
         ...(body === undefined ? {} : { body: body.render(step.scope.cel) }),
       }));
       const sent = bodyOf(answer.body);
-      if (sent.text !== '' && BODILESS.has(answer.status)) {
+      if (sent.text !== '' && isBodiless(answer.status)) {
         throw invalid(`An answer of status ${answer.status} has no body, but one was given.`);
       }
       const type = sent.type === undefined ? {} : { 'content-type': sent.type };
@@ -50,13 +61,9 @@ function checkStatus(status: Json): number {
 function checkHeaders(headers: JsonObject): Record<string, string> {
   const checked: [string, string][] = Object.entries(headers).map(([name, value]) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    if (!HEADER_VALUE.test(text)) {
-      throw invalid(
-        `headers.${name}: a text of visible ASCII was expected; ${JSON.stringify(text.slice(0, 80))} came.`,
-      );
-    }
     const lower = name.toLowerCase();
-    if (HOST_ANSWER_HEADERS.has(lower)) throw invalid(`headers.${name}: the host sets this header itself.`);
+    const fault = answerHeaderFault(lower, text);
+    if (fault !== undefined) throw invalid(`headers.${name}: ${fault}.`);
     return [lower, text];
   });
   return Object.fromEntries(checked);

@@ -30,16 +30,22 @@ export function compileWait(node: WaitNode, tools: NodeTools): CompiledNode {
 
 /** @returns milliseconds since the Unix epoch */
 function instantOf(id: string, value: Json): number {
+  const at = instantAt(value);
+  if (at !== undefined) return at;
+  throw invalid(
+    `The node ${id} waits until a time as in "2030-01-31T09:00:00Z", or milliseconds since 1970; ${kindOf(value)} came.`,
+  );
+}
+
+/** Milliseconds since the Unix epoch; undefined for what is no time. */
+export function instantAt(value: Json): number | undefined {
   const at =
     typeof value === 'number'
       ? value
       : typeof value === 'string' && INSTANT.test(value)
         ? Date.parse(value)
         : Number.NaN;
-  if (Number.isFinite(at)) return at;
-  throw invalid(
-    `The node ${id} waits until a time as in "2030-01-31T09:00:00Z", or milliseconds since 1970; ${kindOf(value)} came.`,
-  );
+  return Number.isFinite(at) ? at : undefined;
 }
 
 function invalid(message: string): GtpackError {
