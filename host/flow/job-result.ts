@@ -12,10 +12,11 @@ export function resultsOf(result: JobResult, orders: readonly RunOrder[]): RunRe
   if (result.kind !== 'runs') {
     throw new GtpackError('flow_failed', `The cell answered a run with ${JSON.stringify(result.kind)}.`);
   }
-  const silent = new GtpackError('flow_failed', 'The cell said nothing of the run.');
-  return orders.map(
-    (order) => result.runs.find((run) => run.runId === order.runId) ?? failed(order, runErrorOf(silent)),
-  );
+  return orders.map((order) => result.runs.find((run) => run.runId === order.runId) ?? unsaid(order));
+}
+
+function unsaid(order: RunOrder): RunResult {
+  return failed(order, runErrorOf(new GtpackError('flow_failed', 'The cell said nothing of the run.')));
 }
 
 function isCode(code: string): code is keyof typeof ERROR_CODES {

@@ -137,14 +137,15 @@ export class RunEffects {
   ): Promise<string> {
     const { effectCallWallMs } = this.#limits;
     const left = wall === undefined ? effectCallWallMs : wall.at - this.#host.now();
-    const over =
+    // Made once it is needed: an error notes its stack, which costs more than all else here.
+    const over = (): GtpackError =>
       wall === undefined || effectCallWallMs < left ? effectTimeout(effectCallWallMs) : nodeTimeout(wall);
     const wallMs = Math.max(1, Math.min(left, effectCallWallMs));
     const passed = Promise.withResolvers<never>();
     let late: GtpackError | undefined;
     const cancel = this.#host.after(wallMs, () => {
-      late = over;
-      passed.reject(over);
+      late = over();
+      passed.reject(late);
     });
     try {
       return answered(await Promise.race([work(() => late, wallMs), passed.promise]));

@@ -35,6 +35,8 @@ export interface AuditContext {
 const FLOW = 'flow:';
 const MAX_TEXT_CHARACTERS = 1024;
 /** As in host/cli/output.ts: what could steer a terminal, or turn the direction of writing. */
+/** Most lines are of these alone, and are told so faster than the categories are looked up. */
+const PRINTABLE = /^[ -~]*$/;
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The JSON text of a record, whose characters are safe for terminals as they stand. */
@@ -56,7 +58,8 @@ export function auditLine(record: EffectRecord, { now, pack, redact }: AuditCont
     code,
     duration_ms: Math.round(durationMs * 10) / 10,
   };
-  return JSON.stringify(line).replace(UNPRINTABLE, escaped);
+  const json = JSON.stringify(line);
+  return PRINTABLE.test(json) ? json : json.replace(UNPRINTABLE, escaped);
 }
 
 function cut(text: string): string {

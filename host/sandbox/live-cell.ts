@@ -64,6 +64,8 @@ export class LiveCell {
   /** Somebody waits for it to open. It may answer a job before. */
   #isAwaited = false;
   readonly #jobs = new Map<number, PendingJob>();
+  /** Of the jobs, and in how many of them each is. */
+  readonly #runs = new Map<string, number>();
   /** Jobs that were not sent yet. */
   readonly #waiting: { readonly id: number; readonly job: Job }[] = [];
 
@@ -123,8 +125,7 @@ export class LiveCell {
    * Its own code names no other; code that broke out into the cell's JavaScript may.
    */
   refusalOf(runId: string): string | undefined {
-    for (const { runs } of this.#jobs.values()) if (runs.includes(runId)) return undefined;
-    return `The run ${quoted(runId)} is not under way in this cell.`;
+    return this.#runs.has(runId) ? undefined : `The run ${quoted(runId)} is not under way in this cell.`;
   }
 
   submit(id: number, job: Job): Promise<JobResult> {
@@ -134,6 +135,7 @@ export class LiveCell {
         : { provider: job.provider, runs: [] };
     return new Promise((resolve, reject) => {
       this.#jobs.set(id, { ...whose, resolve, reject });
+      for (const run of whose.runs) this.#runs.set(run, (this.#runs.get(run) ?? 0) + 1);
       if (this.oneAtATime && this.#jobs.size > 1) this.#waiting.push({ id, job });
       else this.host.send(this.id, { kind: 'job', id, job });
     });
@@ -143,16 +145,24 @@ export class LiveCell {
     const job = this.#jobs.get(id);
     if (job === undefined) return;
     this.#jobs.delete(id);
+    for (const run of job.runs) this.#forgetRun(run);
     if (result.kind === 'error') job.reject(new GtpackError(knownCode(result.code), result.message));
     else job.resolve(result);
     const next = this.#waiting.shift();
     if (next !== undefined) this.host.send(this.id, { kind: 'job', ...next });
   }
 
+  #forgetRun(run: string): void {
+    const others = (this.#runs.get(run) ?? 1) - 1;
+    if (others === 0) this.#runs.delete(run);
+    else this.#runs.set(run, others);
+  }
+
   /** Nothing comes of its jobs any more. */
   abandonJobs(errorOf: (job: number, pending: PendingJob) => GtpackError): void {
     const jobs = [...this.#jobs];
     this.#jobs.clear();
+    this.#runs.clear();
     for (const [id, pending] of jobs) pending.reject(errorOf(id, pending));
   }
 }
