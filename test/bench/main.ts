@@ -16,7 +16,7 @@ const QUICK: Rounds = { rounds: 1, seconds: 0.3, warmUpSeconds: 0.3 };
 /** Rows of a smoke run that run at a time: most of it is waiting for processes. */
 const QUICK_AT_ONCE = 2;
 
-const USAGE = `usage: npm run bench -- [--json] [--quick] [--only NAME]...
+const USAGE = `usage: npm run bench -- [--json] [--quick] [--rounds N] [--only NAME]...
 
 ${ROWS.map(({ name, about }) => `  ${name.padEnd(12)}${about}`).join('\n')}
 `;
@@ -29,6 +29,7 @@ interface Wishes {
   readonly rows: readonly Row[];
   readonly json: boolean;
   readonly quick: boolean;
+  readonly rounds: Rounds;
 }
 
 /** @returns undefined for wrong usage */
@@ -38,13 +39,17 @@ function readArguments(): Wishes | undefined {
       options: {
         json: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
         only: { type: 'string', multiple: true, default: [] },
       },
     });
     const unknown = values.only.filter((name) => !ROWS.some((row) => row.name === name));
     if (unknown.length > 0) throw new Error(`There is no row ${unknown.join(', ')}.`);
     const rows = values.only.length === 0 ? ROWS : ROWS.filter(({ name }) => values.only.includes(name));
-    return { rows, json: values.json, quick: values.quick };
+    const usual = values.quick ? QUICK : FULL;
+    const count = Number(values.rounds ?? usual.rounds);
+    if (!Number.isInteger(count) || count < 1) throw new Error('--rounds takes a whole number from 1 on.');
+    return { rows, json: values.json, quick: values.quick, rounds: { ...usual, rounds: count } };
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
     say(USAGE);
@@ -53,8 +58,7 @@ function readArguments(): Wishes | undefined {
 }
 
 /** @returns whether every row went through */
-async function run({ rows, json, quick }: Wishes): Promise<boolean> {
-  const rounds = quick ? QUICK : FULL;
+async function run({ rows, json, quick, rounds }: Wishes): Promise<boolean> {
   const workspace = await Workspace.open();
   const measured = new Map<Row, Line[]>();
   const failures: { readonly row: string; readonly message: string }[] = [];
