@@ -165,6 +165,7 @@ async function assemble(
             verifier: verifierOf(binding.signatures, {
               secretOf: (name) => secretOf(id, name),
               publicUrl: bundle.http.publicUrl,
+              ...(binding.handshakes === undefined ? {} : { handshakes: binding.handshakes }),
             }),
           })),
         maxInFlight: limits.maxQueuedCalls,

@@ -4,6 +4,7 @@ import type { Json } from '../event/json.ts';
 import { type EnvName, parseEnvName } from '../event/names.ts';
 import { flowGrantsShape } from '../grant/flow-grants.ts';
 import { grantsShape } from '../grant/grants.ts';
+import { handshakesShape } from '../grant/handshakes.ts';
 import { signaturesShape } from '../grant/signatures.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { duration, fault, mapping, path, size, text } from '../written/readers.ts';
@@ -57,6 +58,7 @@ const providerFile = mapping({
   grants: grantsShape.optional(),
   limits: notYet('limits of a single provider are'),
   signatures: signaturesShape.optional(),
+  handshakes: handshakesShape.optional(),
   isolation: isolation.optional(),
   allow_unsigned: z
     .boolean({ error: (issue) => fault('true or false', issue.input) })

@@ -1,6 +1,7 @@
 import type { Json } from '../event/json.ts';
 import type { EnvName, TenantId } from '../event/names.ts';
 import type { Grants } from '../grant/grants.ts';
+import type { Handshake } from '../grant/handshakes.ts';
 import type { Secret, Secrets } from '../grant/secret.ts';
 import type { SignatureScheme } from '../grant/signature-scheme.ts';
 import type { Limits } from '../limits.ts';
@@ -102,4 +103,6 @@ export interface ProviderBinding {
   readonly grants: Grants;
   /** How its senders sign, one of them at least; none where the bundle does not say, and then nothing is checked. */
   readonly signatures: readonly SignatureScheme[];
+  /** What passes without a signature, and is answered. Default: nothing. */
+  readonly handshakes?: readonly Handshake[];
 }

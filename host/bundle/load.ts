@@ -270,15 +270,23 @@ async function resolveProvider(
     schedules: readProviderSchedules(config, yaml, [...path, 'config']),
     grants: parseGrants(file.grants),
     signatures: signaturesOf(file, path, place),
+    ...(file.handshakes === undefined ? {} : { handshakes: file.handshakes }),
   };
 }
 
 function signaturesOf(
-  { signatures }: ProviderFile,
+  { signatures, handshakes }: ProviderFile,
   path: Prefix,
   place: BundlePlace,
 ): readonly SignatureScheme[] {
   const schemes = parseSignatures(signatures);
+  if (handshakes !== undefined && schemes.length === 0) {
+    const message = 'Without `signatures` every request passes, handshakes too.';
+    place.problems.push({
+      ...problemAt(place.yaml, [...path, 'handshakes'], 'bundle_invalid', message),
+      cure: 'Leave handshakes out.',
+    });
+  }
   for (const { kind, name } of schemes) {
     if (kind !== 'twilio' || place.publicUrl !== null) continue;
     const message = 'Twilio signs the URL that it was given, and http.public_url does not say which that is.';

@@ -19,6 +19,7 @@ import {
   shortDestination,
 } from './route.ts';
 import { Admission } from './signature/admission.ts';
+import { answersOnly } from './signature/handshake.ts';
 import { Waiters } from './waiters.ts';
 
 export interface IngressOptions {
@@ -155,6 +156,7 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
   };
 
   const exchangeOptions = { delivery, waiters, responseTimeoutMs };
+  const handshakeOptions = { ...exchangeOptions, delivery: answersOnly(delivery) };
   const serve = async (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -169,12 +171,13 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
       const received = receivedOf(request, body);
       const receivedAt = now();
       // I6
-      const verified = admission.admit(destination, received, receivedAt);
+      const { verified, isHandshake } = admission.admit(destination, received, receivedAt);
       inFlight.enter(tenant);
       entered = destination;
       delivery.admit(tenant.id);
       const ingest = toIngestRequest(received, destination, verified, receivedAt);
-      const outcome = await exchange(exchangeOptions, tenant, provider, ingest, (gone) => {
+      const options = isHandshake ? handshakeOptions : exchangeOptions;
+      const outcome = await exchange(options, tenant, provider, ingest, (gone) => {
         reply.raw.once('close', gone);
       });
       send(reply, outcome);

@@ -119,6 +119,16 @@ describe("a provider's signatures", () => {
     expect(await problem(`{ ${scheme}: { secret: KEY } }`, { KEY: secret })).toBe('nothing');
   });
 
+  test('may let handshakes through that are named, and without signatures there is nothing to let through', async () => {
+    const github = '{ github: { secret: KEY } }';
+    const bundle = await load(`${github}, handshakes: [websub]`);
+    expect(bundle.tenants[0]?.providers[0]?.handshakes).toEqual(['websub']);
+    expect(await problem(`${github}, handshakes: [slack]`)).toContain('"websub" or "cloudevents"');
+    expect(await problem(`${github}, handshakes: []`)).toContain('One at least was expected');
+    const without = await problem('{ github: { secret: KEY } } }, b: { pack: a.gtpack, handshakes: [websub]');
+    expect(without).toBe('bundle_invalid: Without `signatures` every request passes, handshakes too.');
+  });
+
   test('of Twilio need the public URL', async () => {
     const twilio = '{ twilio: { secret: KEY } }';
     expect(await problem(twilio)).toMatch(/^bundle_invalid: Twilio signs the URL/);

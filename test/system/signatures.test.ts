@@ -111,3 +111,40 @@ test('a provider that takes no requests has nothing that a signature could check
     message: expect.stringContaining('The provider clock takes no requests'),
   });
 }, 60_000);
+
+test('a hub and a sender of CloudEvents ask without a signature, get their answers, and can send nothing', async () => {
+  const folder = await writeBundle({
+    yaml: JSON.stringify({
+      http: { listen: '127.0.0.1:0' },
+      secrets: { NOW: 'env:NOW' },
+      providers: {
+        hooks: {
+          pack: packPath('events-webhook'),
+          config: {
+            websub: { topics: ['https://news.example.com/'] },
+            cloudevents: { origins: ['example.com'] },
+          },
+          signatures: { github: { secret: 'NOW' } },
+          handshakes: ['websub', 'cloudevents'],
+        },
+      },
+    }),
+    files: {},
+  });
+  const host = await startHost(await loadBundle(folder, { NOW }), { log: () => undefined });
+  onTestFinished(() => host.stop(0));
+  const bus = new BusLog();
+  host.control.tap(bus.listener);
+  const url = `${host.url}/v1/events/ingress/hooks/default/news.item`;
+  const ask = (topic: string, mode = 'subscribe') =>
+    fetch(`${url}?${new URLSearchParams({ 'hub.mode': mode, 'hub.topic': topic, 'hub.challenge': 'c-42' })}`);
+  const asked = await ask('https://news.example.com/');
+  expect([asked.status, await asked.text()]).toEqual([200, 'c-42']);
+  expect((await ask('https://other.example.com/')).status).toBe(404);
+  const origin = { 'webhook-request-origin': 'example.com' };
+  const leave = await fetch(url, { method: 'OPTIONS', headers: origin });
+  expect([leave.status, leave.headers.get('webhook-allowed-origin')]).toEqual([200, 'example.com']);
+  const event = { method: 'POST', headers: { ...origin, 'content-type': 'application/json' }, body: '{}' };
+  expect((await fetch(url, event)).status).toBe(401);
+  expect(bus.seen).toEqual([]);
+});

@@ -4,6 +4,7 @@ import type { TenantId } from '../../event/names.ts';
 import type { IngressFault } from '../delivery.ts';
 import type { ReceivedRequest } from '../request.ts';
 import type { Destination } from '../route.ts';
+import { isHandshake, signatureRefused } from './handshake.ts';
 
 export interface AdmissionOptions {
   /** Hears which signature was refused and why. Must not throw. */
@@ -14,6 +15,17 @@ export interface AdmissionOptions {
 const LINES_PER_WINDOW = 5;
 const WINDOW_MS = 10_000;
 const NO_BODY = Buffer.alloc(0);
+
+/** Why a request was let in. */
+export interface Admitted {
+  /** The scheme that verified it; null for a handshake, and where the bundle asks for no signature. */
+  readonly verified: string | null;
+  /** It may be answered, and becomes no event. */
+  readonly isHandshake: boolean;
+}
+
+const UNCHECKED: Admitted = { verified: null, isHandshake: false };
+const HANDSHAKE: Admitted = { verified: null, isHandshake: true };
 
 interface Window {
   endsAt: number;
@@ -32,23 +44,21 @@ export class Admission {
     this.#options = options;
   }
 
-  /**
-   * @returns the scheme that verified the request; null where the bundle asks for none
-   * @throws GtpackError `signature_refused`, `signature_stale`
-   */
-  admit(
-    { verifier, tenant, provider }: Destination,
-    { url, headers, body = NO_BODY }: ReceivedRequest,
-    now: number,
-  ): string | null {
-    if (verifier === null) return null;
+  /** @throws GtpackError `signature_refused`, `signature_stale` */
+  admit({ verifier, tenant, provider }: Destination, received: ReceivedRequest, now: number): Admitted {
+    if (verifier === null) return UNCHECKED;
+    const { url, headers, body = NO_BODY } = received;
     const verdict = verifier.verify({ url, headers, body }, now);
-    if (verdict.kind === 'verified') return verdict.scheme;
+    if (verdict.kind === 'verified') return { verified: verdict.scheme, isHandshake: false };
+    // G4
+    const asks =
+      verdict.kind === 'unsigned' && verifier.handshakes.some((kind) => isHandshake(kind, received));
+    if (asks) return HANDSHAKE;
     this.#tell(tenant.id, provider, verdict.why, now);
     // G3
     throw verdict.kind === 'stale'
       ? new GtpackError('signature_stale', 'The request was not signed within the time that is allowed here.')
-      : new GtpackError('signature_refused', 'The request does not have a valid signature.');
+      : signatureRefused();
   }
 
   #tell(tenant: TenantId, provider: string, why: string, now: number): void {

@@ -1,3 +1,4 @@
+import type { Handshake } from '../../grant/handshakes.ts';
 import type { Secret } from '../../grant/secret.ts';
 import { signatureKey } from '../../grant/signature-key.ts';
 import type { SignatureScheme } from '../../grant/signature-scheme.ts';
@@ -17,12 +18,15 @@ import { twilioCheck } from './twilio.ts';
  * - `timestamp.ts`         replay windows
  * - `compare.ts`           texts in constant time
  * - `admission.ts`         the answer to a sender, and the line for the operator
+ * - `handshake.ts`         what senders ask before they send, which nobody signs
  *
  * Invariants:
  *
- * - G1 where a bundle names schemes, a request reaches a guest only if at least one of them verifies it.
+ * - G1 where a bundle names schemes, a request reaches a guest only if at least one of them verifies it, or as a handshake
+ *   that the bundle names.
  * - G2 a scheme whose header is there and whose signature does not hold refuses the request, whatever else holds.
  * - G3 a sender learns that it was refused, and, once its signature holds, that it came too late. Nothing more.
+ * - G4 a handshake has no signature of any scheme and no body, and no event comes of it, whatever the guest makes of it.
  */
 
 /** Every scheme there is, by its kind. */
@@ -48,18 +52,23 @@ export interface VerifierTools {
   readonly secretOf: (name: string) => Secret;
   /** The bundle's `http.public_url`. */
   readonly publicUrl: string | null;
+  /** Those that pass without a signature. Default: none. */
+  readonly handshakes?: readonly Handshake[];
 }
 
 export type Verdict =
   /** By the first of the bundle's schemes that verifies it. */
   | { readonly kind: 'verified'; readonly scheme: string }
-  | { readonly kind: 'refused' | 'stale'; readonly why: string };
+  /** `unsigned`: no scheme's header is there. */
+  | { readonly kind: 'refused' | 'unsigned' | 'stale'; readonly why: string };
 
 /** Checks the requests of one provider. */
 export class Verifier {
+  readonly handshakes: readonly Handshake[];
   readonly #checks: readonly SchemeCheck[];
 
-  constructor(checks: readonly SchemeCheck[]) {
+  constructor(checks: readonly SchemeCheck[], handshakes: readonly Handshake[]) {
+    this.handshakes = handshakes;
     this.#checks = checks;
   }
 
@@ -86,11 +95,13 @@ export class Verifier {
     if (verified !== undefined) return { kind: 'verified', scheme: verified };
     // G1
     const headers = this.#checks.map(({ header }) => header).join(', ');
-    return { kind: 'refused', why: `it has no signature (${headers})` };
+    return { kind: 'unsigned', why: `it has no signature (${headers})` };
   }
 }
 
 /** @returns null where nothing is to be checked. @throws TypeError for secrets or a URL that loading a bundle refuses */
 export function verifierOf(schemes: readonly SignatureScheme[], tools: VerifierTools): Verifier | null {
-  return schemes.length === 0 ? null : new Verifier(schemes.map((scheme) => checkOf(scheme, tools)));
+  if (schemes.length === 0) return null;
+  const checks = schemes.map((scheme) => checkOf(scheme, tools));
+  return new Verifier(checks, tools.handshakes ?? []);
 }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { Handshake } from '../../../host/grant/handshakes.ts';
 import { Secret } from '../../../host/grant/secret.ts';
 import { parseSignatures, type SignaturesFile, signaturesShape } from '../../../host/grant/signatures.ts';
 import type { SignedRequest } from '../../../host/ingress/signature/finding.ts';
@@ -9,11 +10,13 @@ export function verifier(
   signatures: Readonly<Record<string, unknown>>,
   secrets: Readonly<Record<string, string>>,
   publicUrl: string | null = null,
+  handshakes: readonly Handshake[] = [],
 ): Verifier {
   const written: SignaturesFile = signaturesShape.parse(signatures);
   const made = verifierOf(parseSignatures(written), {
     secretOf: (name) => new Secret(name, secrets[name] ?? ''),
     publicUrl,
+    handshakes,
   });
   if (made === null) throw new Error('The bundle names no scheme.');
   return made;

@@ -174,7 +174,7 @@ describe.each(VECTORS)('what is published in $title', (vector) => {
       expect(text(own.verify(requestOf(body, { ...headers, [name]: value }, url), at))).toMatch(/^refused/);
     }
     const { [name]: _, ...without } = headers;
-    expect(text(own.verify(requestOf(body, without, url), at))).toMatch(/^refused: it has no signature/);
+    expect(text(own.verify(requestOf(body, without, url), at))).toMatch(/^unsigned: it has no signature/);
   });
 
   test('holds where its secret is one of several, and not by another alone', () => {
