@@ -202,7 +202,9 @@ export class Settlements {
 
   #text(settled: Settled): string {
     const whole = JSON.stringify(settled);
-    return this.#fits(whole) ? whole : JSON.stringify({ ...settled, runs: shortened(settled.runs) });
+    if (this.#fits(whole)) return whole;
+    const short = JSON.stringify({ ...settled, runs: shortened(settled.runs) });
+    return this.#fits(short) ? short : JSON.stringify({ ...settled, runs: withoutOutputs(settled) });
   }
 
   #fits(text: string): boolean {
@@ -225,6 +227,26 @@ function positionOf(end: string | null, tenant: TenantId): number {
 
 function shortened(runs: readonly RunRecord[]): RunRecord[] {
   return runs.map((run) => ({ ...run, journalJson: LEFT_OUT }));
+}
+
+/**
+ * What many flows gave may be more than a message holds, while each result is told in one of its own. Only a host that
+ * tells them in place of one that died tells them without.
+ */
+function withoutOutputs({ id, attempts, runs }: Settled): RunRecord[] {
+  return shortened(runs).map((run) => {
+    const { runId, flow, status, durationMs, event } = run;
+    if (status === 'error') return run;
+    const result = {
+      event_id: event?.id ?? id,
+      run_id: runId,
+      flow,
+      status,
+      attempts,
+      duration_ms: durationMs,
+    };
+    return { ...run, resultJson: JSON.stringify(result) };
+  });
 }
 
 function letterText(eventJson: string, reason: string, attempts: number, runsJson: string): string {
