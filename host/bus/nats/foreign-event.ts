@@ -19,11 +19,12 @@ export interface ForeignMessage {
 }
 
 const SOURCE = /^[!-~]{1,128}$/;
+/** What a client calls itself stands behind it, so that it is no provider or flow: flows go by the source. */
 const FOREIGN_SOURCE = 'nats';
 
 /**
  * Reads what a client that is no host published: an event as hosts publish them, or a CloudEvent in binary or structured
- * mode. Nothing that it says of what a host alone knows (hops, schedule, the request behind it) is believed.
+ * mode. Nothing that it says of what a host alone knows (the source, hops, schedule, the request behind it) is believed.
  * @throws GtpackError naming what is wrong with it, as `parseOpenEventType`, `normalizeDraft`, `readCloudEvents` and `parseBoundedJson`
  */
 export function readForeignEvent(message: ForeignMessage, ids: EventIds, bounds: JsonBounds): EventText {
@@ -69,10 +70,11 @@ function draftOf(
   const value = parseBoundedJson(text, bounds, 'The event');
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new GtpackError('event_invalid', 'An event is a JSON object with id, event_type and payload.');
-  const { source = FOREIGN_SOURCE, ...draft } = value as Draft;
+  const { source, ...draft } = value as Draft;
+  if (source === undefined) return { source: FOREIGN_SOURCE, draft };
   if (typeof source !== 'string' || !SOURCE.test(source))
     throw new GtpackError('event_invalid', 'source: 1 to 128 printable ASCII characters were expected.');
-  return { source, draft };
+  return { source: `${FOREIGN_SOURCE}:${source}`, draft };
 }
 
 function textOf(body: Uint8Array): string {

@@ -56,7 +56,7 @@ describeNats('clients that are no hosts', () => {
     expect(named('traceparent')).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
   });
 
-  test('what one publishes on an event subject is delivered like any other event', async () => {
+  test('what one publishes on an event subject is delivered like any other event, with no provider or flow as its source', async () => {
     const env = room.env();
     const bus = await room.open(env);
     const heard: string[] = [];
@@ -67,7 +67,10 @@ describeNats('clients that are no hosts', () => {
     await collector.until(1);
     const { json, ...delivery } = collector.at(0);
     expect(delivery).toMatchObject({ id: 'order-1', type: 'order.created', attempt: 1, redelivered: false });
-    expect(JSON.parse(json)).toMatchObject({ ...EVENT, metadata: { correlation_id: 'order-1', hops: 0 } });
+    // That it is of a provider is not believed: flows go by the source.
+    const source = 'nats:events-webhook';
+    const metadata = { correlation_id: 'order-1', hops: 0 };
+    expect(JSON.parse(json)).toMatchObject({ ...EVENT, source, metadata });
     expect(heard).toEqual(['event order-1']);
   });
 
