@@ -7,7 +7,7 @@ export type EventType = string & { readonly __brand: 'EventType' };
 
 const TOKEN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const TYPE_TOKEN = /^[a-z0-9_-]+$/;
-const MAX_TYPE_TOKENS = 8;
+export const MAX_TYPE_TOKENS = 8;
 const MAX_TYPE_BYTES = 128;
 
 /** Begins what stands beside an event that starts a flow by its name. */

@@ -1,12 +1,12 @@
 import { errorMessage, GtpackError } from '../../errors.ts';
-import { parseEventType, type TenantId } from '../../event/names.ts';
+import { MAX_TYPE_TOKENS, parseEventType, type TenantId } from '../../event/names.ts';
 import type { TenantCounts } from '../bus.ts';
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from './client.ts';
 import type { Connection } from './connection.ts';
 import type { EventMessages } from './event-message.ts';
 import { split } from './incoming.ts';
 import type { Layout } from './layout.ts';
-import { getMessage, type StoredMessage } from './stream-api.ts';
+import { getMessage, getSubjects, type StoredMessage } from './stream-api.ts';
 
 /** What a tenant's consumer has before it, as the server says. */
 export interface Waiting {
@@ -41,11 +41,18 @@ const MAX_RESULTS_PASSED = 16;
 const LEFT_MS = 5000;
 const RESULT = '.result';
 
+interface Asked {
+  readonly at: number;
+  readonly counts: Promise<ReadonlyMap<TenantId, TenantCounts>>;
+  /** A server that takes long is not asked again meanwhile. */
+  isUnderWay: boolean;
+}
+
 /** What waits and what died, as the server counts it: asked at most once a second, whoever asks here and how often. */
 export class NatsCounts {
   readonly #parts: CountsParts;
   readonly #letters: LetterCounts;
-  #asked: { readonly at: number; readonly counts: Promise<ReadonlyMap<TenantId, TenantCounts>> } | undefined;
+  #asked: Asked | undefined;
 
   constructor(parts: CountsParts) {
     this.#parts = parts;
@@ -55,14 +62,18 @@ export class NatsCounts {
   /** @throws GtpackError `bus_unavailable` */
   async counts(): Promise<ReadonlyMap<TenantId, TenantCounts>> {
     this.#parts.connection.checkReady();
-    if (this.#asked !== undefined && performance.now() - this.#asked.at < FRESH_MS) return this.#asked.counts;
-    const asked = { at: performance.now(), counts: this.#count() };
+    const known = this.#asked;
+    if (known !== undefined && (known.isUnderWay || performance.now() - known.at < FRESH_MS))
+      return known.counts;
+    const asked: Asked = { at: performance.now(), counts: this.#count(), isUnderWay: true };
     this.#asked = asked;
     try {
       return await asked.counts;
     } catch (error) {
-      if (this.#asked === asked) this.#asked = undefined;
+      this.#asked = undefined;
       throw error;
+    } finally {
+      asked.isUnderWay = false;
     }
   }
 
@@ -98,17 +109,18 @@ export class NatsCounts {
   /** No subject means all results, so each length that a type of them has is counted by itself. */
   async #resultsBehind(tenant: TenantId, position: number): Promise<number> {
     const { connection, layout } = this.#parts;
-    const state = await this.#ask(
-      connection.manager.streams.info(layout.events, { subjects_filter: layout.eventsOf(tenant) }),
-    );
-    const filters = new Set<string>();
-    for (const subject of Object.keys(state.state.subjects ?? {})) {
-      if (!subject.endsWith(RESULT)) continue;
-      const tokens = subject.slice(layout.eventsOf(tenant).length - 1).split('.').length - 1;
-      filters.add(`${layout.eventsOf(tenant).slice(0, -1)}${'*.'.repeat(tokens)}result`);
-    }
+    const all = layout.eventsOf(tenant);
+    const subjects = await this.#ask(getSubjects(connection, layout.events, all));
+    // Senders choose the types of events: of too many to read, a result may have any length.
+    const lengths =
+      subjects === null
+        ? Array.from({ length: MAX_TYPE_TOKENS }, (_, index) => index + 1)
+        : subjects
+            .filter((subject) => subject.endsWith(RESULT))
+            .map((subject) => subject.slice(all.length - 1).split('.').length - 1);
     let results = 0;
-    for (const filter of filters) results += await this.#countBehind(filter, position);
+    for (const tokens of new Set(lengths))
+      results += await this.#countBehind(`${all.slice(0, -1)}${'*.'.repeat(tokens)}result`, position);
     return results;
   }
 

@@ -83,6 +83,23 @@ export async function getMessage(
   };
 }
 
+/**
+ * The subjects of a stream that fit a filter, as far as one answer holds them (100,000): who publishes says how many there are.
+ * @returns null where there are more @throws GtpackError `bus_unavailable`
+ */
+export async function getSubjects(
+  connection: Connection,
+  stream: string,
+  filter: string,
+): Promise<readonly string[] | null> {
+  const subject = `$JS.API.STREAM.INFO.${stream}`;
+  const body = JSON.stringify({ subjects_filter: filter });
+  const { error, state, total = 0 } = parsed(await connection.request(subject, body), subject);
+  if (error !== undefined) throw refusal(error, subject);
+  const subjects = Object.keys(state?.subjects ?? {});
+  return total > subjects.length ? null : subjects;
+}
+
 /** @returns whether there was such a message @throws GtpackError `bus_unavailable` */
 export async function deleteMessage(
   connection: Connection,
@@ -104,6 +121,8 @@ interface Answer {
   readonly seq?: number;
   readonly duplicate?: boolean;
   readonly success?: boolean;
+  readonly total?: number;
+  readonly state?: { readonly subjects?: Readonly<Record<string, number>> };
   readonly message?: {
     readonly subject: string;
     readonly seq: number;
