@@ -86,6 +86,8 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
   const waiters = new Waiters();
   const admission = new Admission(options);
   let stopping = false;
+  /** Requests whose answer is not out yet. */
+  let unanswered = 0;
 
   const app = Fastify({
     logger: false,
@@ -129,7 +131,18 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
     readBody(payload, { maxBodyBytes, budget, tenant: budgetOf(request) }, done);
   });
 
+  /** Connections that wait for nothing would hold up the end: kept alive, or opened before there is anything to ask. */
+  const leaveWhenAnswered = (): void => {
+    // After what had been read already.
+    if (stopping && unanswered === 0)
+      setImmediate(() => unanswered === 0 && app.server.closeAllConnections());
+  };
   app.addHook('onRequest', (request, reply, done) => {
+    unanswered += 1;
+    reply.raw.once('close', () => {
+      unanswered -= 1;
+      leaveWhenAnswered();
+    });
     if (stopping) {
       // The connection goes as well, so that the sender's next attempt reaches a host that stays.
       reply.header('connection', 'close');
@@ -212,7 +225,9 @@ export async function openIngress(options: IngressOptions): Promise<IngressServe
       waiters.releaseAll();
       const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
       try {
-        await app.close();
+        const closed = app.close();
+        leaveWhenAnswered();
+        await closed;
       } finally {
         clearTimeout(cut);
       }
