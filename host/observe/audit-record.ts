@@ -34,9 +34,9 @@ export interface AuditContext {
 
 const FLOW = 'flow:';
 const MAX_TEXT_CHARACTERS = 1024;
-/** As in host/cli/output.ts: what could steer a terminal, or turn the direction of writing. */
 /** Most lines are of these alone, and are told so faster than the categories are looked up. */
 const PRINTABLE = /^[ -~]*$/;
+/** As in host/cli/output.ts: what could steer a terminal, or turn the direction of writing. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** The JSON text of a record, whose characters are safe for terminals as they stand. */
