@@ -192,6 +192,7 @@ export const ERROR_CODES = facts({
   flow_failed: { blame: 'pack', retryable: false, status: 500 },
   flow_items_invalid: { blame: 'pack', retryable: false, status: 500 },
   flow_wait_invalid: { blame: 'pack', retryable: false, status: 500 },
+  wait_timeout: { blame: 'vendor', retryable: false, status: 504 },
   flow_too_deep: { blame: 'pack', retryable: false, status: 500 },
   flow_outputs_too_large: { blame: 'pack', retryable: false, status: 500 },
   flow_response_invalid: { blame: 'pack', retryable: false, status: 500 },

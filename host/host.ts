@@ -21,6 +21,7 @@ import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
 import type { TenantId } from './event/names.ts';
 import { Quotas } from './fairness/quotas.ts';
+import { Arrivals } from './flow/arrivals.ts';
 import { Dispatcher } from './flow/dispatcher.ts';
 import { FlowVersions } from './flow/flow-versions.ts';
 import { FlowMatcher } from './flow/match.ts';
@@ -189,10 +190,17 @@ async function assemble(
   });
   opened.defer(() => ingress.close(0));
 
+  const versions = new FlowVersions({ state: bus.state, now: Date.now });
+  const hex = hexSource();
+  const newTraceId = (): string => hex(16);
   const dispatcher = new Dispatcher({
     bus,
     cells,
-    versions: new FlowVersions({ state: bus.state, now: Date.now }),
+    versions,
+    arrivals: new Arrivals({
+      ...{ bus, cells, versions, newTraceId },
+      onFault: (tenant, message) => log.warn({ tenant }, message),
+    }),
     random: Math.random,
     now: Date.now,
     onSettleError: (tenant, error) =>
@@ -238,12 +246,11 @@ async function assemble(
   );
   opened.defer(() => scheduler.stop());
 
-  const hex = hexSource();
   const guestTimers = await GuestTimers.start({
     store: bus.timers,
     clock: systemClock,
     grantOf: (tenant, source) => byId.get(tenant)?.grants.get(source)?.timers ?? null,
-    newTraceId: () => hex(16),
+    newTraceId,
     onHeld: ({ tenant, source, type, count }) =>
       log.warn(
         { tenant, provider: source },

@@ -5,6 +5,7 @@ import type { DeadLetters, FinishedRuns } from './records.ts';
 import type { ScheduleStore } from './schedules.ts';
 import type { StateStore } from './state.ts';
 import type { TimerStore } from './timers.ts';
+import type { Waits } from './waits.ts';
 
 /**
  * The bus: where accepted events are kept until every matching run is finished.
@@ -53,6 +54,7 @@ export interface Bus {
 export interface DurableBus extends Bus {
   readonly state: StateStore;
   readonly timers: TimerStore;
+  readonly waits: Waits;
   readonly schedules: ScheduleStore;
   /** What waits and what died, per tenant; tenants with neither may be left out. @throws GtpackError `bus_unavailable` */
   counts(): Promise<ReadonlyMap<TenantId, TenantCounts>>;

@@ -17,6 +17,9 @@ export interface TimerStore {
   /** @returns whether there was such a timer @throws GtpackError `bus_unavailable` */
   clear(owner: Owner, id: string): Promise<boolean>;
 
+  /** @throws GtpackError `bus_unavailable` */
+  get(owner: Owner, id: string): Promise<StoredTimer | null>;
+
   /**
    * An owner's timers, at most `limit`. One that is set, moved or taken away between two pages may be on none or on both.
    * @param after `next` of the page before; null for the first

@@ -1,7 +1,9 @@
 import { dirname, relative } from 'node:path';
 import type { Bundle, ProviderBinding, TenantBundle } from '../bundle/bundle.ts';
+import { GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { FlowProgramSpec } from '../flow/cell-program.ts';
+import { orderedProblems } from '../flow/check-waits.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { FlowReach, ReachableProvider } from '../flow/flow-reach.ts';
 import type { Grants } from '../grant/grants.ts';
@@ -63,6 +65,13 @@ export async function deployTenant(tenant: TenantBundle, tools: DeployTools): Pr
   }
   const { flows: deployed, leftOut } = await loadFlows(await sourcesOf(tenant, packs, providers));
   const flows = deployed.map(({ flow }) => shownFrom(dirname(tools.bundle.file), flow));
+  const [first, ...rest] = tenant.ordered
+    ? orderedProblems(
+        tenant.id,
+        deployed.map(({ flow }) => flow),
+      )
+    : [];
+  if (first !== undefined) throw GtpackError.ofProblems([first, ...rest]);
   return {
     id: tenant.id,
     limits: tenant.limits,

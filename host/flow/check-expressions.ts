@@ -2,7 +2,7 @@ import type { Json } from '../event/json.ts';
 import { type Path, suggestion } from '../yaml.ts';
 import type { ExpressionFault } from './cel-rules.ts';
 import { ExpressionCompiler, isExpression, NO_NAMES } from './expression.ts';
-import { type FlowNode, outputNamesOf, type RoundBody } from './flow.ts';
+import { ARRIVED, type FlowNode, outputNamesOf, type RoundBody } from './flow.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import type { NodeDraft } from './read-node.ts';
 import type { TriggerDraft } from './read-trigger.ts';
@@ -14,11 +14,12 @@ export function checkExpressions(
   triggers: readonly TriggerDraft[],
   problems: FlowProblems,
 ): void {
-  const compiler = new ExpressionCompiler({
-    nodes: nodes.flatMap(({ id }) => (id === undefined ? [] : [id])),
-    outputs: outputNamesOf(nodes),
-  });
+  const ids = nodes.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  const outputs = outputNamesOf(nodes);
+  const compiler = new ExpressionCompiler({ nodes: ids, outputs });
   const onEvent = new ExpressionCompiler(NO_NAMES);
+  const onArrival = (source: string, path: Path): void =>
+    condition(source, path, new ExpressionCompiler({ nodes: ids, outputs: [...outputs, ARRIVED] }));
   const condition = (source: string, path: Path, by = compiler): void => {
     const compiled = by.compile(source, 'condition');
     if (isExpression(compiled)) return;
@@ -42,7 +43,8 @@ export function checkExpressions(
   }
   for (const { when, path, node } of nodes) {
     if (when !== undefined) condition(when, [...path, 'when']);
-    if (node !== undefined) conditionsAndTemplates(node, [...path, 'config'], condition, template);
+    if (node === undefined) continue;
+    conditionsAndTemplates(node, [...path, 'config'], { condition, template, onArrival });
   }
 }
 
@@ -50,18 +52,25 @@ function cured({ unknown, ...fault }: ExpressionFault): ExpressionFault {
   return unknown === undefined ? fault : { ...fault, cure: suggestion(unknown.word, unknown.known) };
 }
 
+interface Visit {
+  readonly condition: (source: string, path: Path) => void;
+  readonly template: (value: Json, path: Path) => void;
+  /** A condition in whose scope an event that came is. */
+  readonly onArrival: (source: string, path: Path) => void;
+}
+
 /** Goes through what the config of a node has of them. @param path of the config */
 export function conditionsAndTemplates(
   node: FlowNode,
   path: Path,
-  condition: (source: string, path: Path) => void,
-  template: (value: Json, path: Path) => void,
+  { condition, template, onArrival }: Visit,
 ): void {
   switch (node.type) {
     case 'script':
       return;
     case 'wait':
       if (node.config.until !== undefined) template(node.config.until, [...path, 'until']);
+      if (node.config.event?.when !== undefined) onArrival(node.config.event.when, [...path, 'when']);
       return;
     case 'branch':
       for (const [index, { expression }] of node.config.conditions.entries()) {

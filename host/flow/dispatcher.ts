@@ -11,6 +11,7 @@ import type { ParkedRun } from '../bus/parked.ts';
 import { GtpackError } from '../errors.ts';
 import type { TenantId } from '../event/names.ts';
 import type { Job, JobResult, RunOrder } from '../sandbox/protocol.ts';
+import type { Arrivals, TenantArrivals } from './arrivals.ts';
 import { calledFlow } from './call.ts';
 import { DeadLetterAlerts } from './dead-letter-alert.ts';
 import type { Flow } from './flow.ts';
@@ -31,6 +32,8 @@ export interface DispatcherOptions {
   readonly cells: CellSubmit;
   /** What parked runs go on through. */
   readonly versions: Pick<FlowVersions, 'keep' | 'load'>;
+  /** Brings events to the parked runs that wait for them. */
+  readonly arrivals: Pick<Arrivals, 'of'>;
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
   /** Milliseconds since the Unix epoch. */
@@ -60,6 +63,8 @@ interface PendingMatch extends Pick<Match, 'trigger'> {
   readonly flow: Pick<Flow, 'name' | 'digest'>;
 }
 
+/** A run that waits for an event could not be asked about it. */
+const NOT_OFFERED_MS = 1000;
 /** A bus that has no space, or whose server is away, is asked again after this. */
 const SETTLE_AGAIN_MS = 1000;
 
@@ -69,6 +74,8 @@ interface Pending {
   readonly matches: readonly { readonly match: PendingMatch; readonly runId: string }[];
   /** That a run which is parked goes on through. */
   readonly flows: (match: PendingMatch) => Promise<readonly KeptFlow[]>;
+  /** Resolves, with whether it may go on, once the runs that wait for the event have it; undefined where none does. */
+  readonly offered: Promise<boolean> | undefined;
 }
 
 /** Carries the events of tenants from the bus to their cells, and settles them by how their runs end. */
@@ -147,6 +154,7 @@ class TenantDispatch {
   readonly #alerts: DeadLetterAlerts;
   readonly #matcher: FlowMatcher;
   readonly #flows: ReadonlyMap<string, Flow>;
+  readonly #arrivals: TenantArrivals;
   readonly #consumer = Promise.withResolvers<Consumer>();
   readonly #inFlight = new Set<Promise<void>>();
   /** Attempts that are not held against an event, by its sequence; a restart forgets them. */
@@ -165,6 +173,7 @@ class TenantDispatch {
     this.#options = options;
     this.#matcher = new FlowMatcher(flows);
     this.#flows = new Map(flows.map((flow) => [flow.name, flow]));
+    this.#arrivals = options.arrivals.of(tenant, this.#flows);
   }
 
   async start(options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>): Promise<void> {
@@ -193,7 +202,8 @@ class TenantDispatch {
     const work: Pending[] = [];
     for (const delivery of deliveries) {
       const pending = this.#pending(delivery);
-      if (pending.matches.length === 0) this.#track(this.#settle(this.#unmatched(delivery)));
+      if (pending.matches.length === 0 && pending.offered === undefined)
+        this.#track(this.#settle(this.#unmatched(delivery)));
       else work.push(pending);
     }
     const again = work.filter(
@@ -213,13 +223,13 @@ class TenantDispatch {
         .map((match) => ({ match, runId: runId(this.#tenant, delivery.id, match.flow.name, match.trigger) }));
       const flows = async ({ flow }: PendingMatch) =>
         waitedFlows(flow.name, this.#flows).map((waited) => currentFlow(waited));
-      return { delivery, resumed, matches, flows };
+      return { delivery, resumed, matches, flows, offered: this.#arrivals.offer(delivery) };
     }
     const { runId: id, flow, trigger } = resumed;
     let loading: Promise<readonly KeptFlow[]> | undefined;
     const load = () => this.#options.versions.load(this.#tenant, resumed.flows, this.#flows);
     return {
-      ...{ delivery, resumed, matches: [{ match: { flow, trigger }, runId: id }] },
+      ...{ delivery, resumed, matches: [{ match: { flow, trigger }, runId: id }], offered: undefined },
       flows: () => {
         loading ??= load();
         return loading;
@@ -252,6 +262,14 @@ class TenantDispatch {
 
   async #process(pending: Pending, journals: Promise<Journals> | undefined): Promise<void> {
     const { delivery, resumed } = pending;
+    if ((await pending.offered) === false) {
+      await this.#settle(this.#putOff(delivery));
+      return;
+    }
+    if (pending.matches.length === 0) {
+      await this.#settle(this.#unmatched(delivery));
+      return;
+    }
     const results = await this.#run(pending, journals);
     const event = resumed && { id: resumed.event.id, type: resumed.event.type };
     const runs = results.flatMap((result, at) =>
@@ -261,6 +279,13 @@ class TenantDispatch {
     );
     const settlement = await this.#settlement(pending, results, runs);
     await this.#settle(settlement, resumed?.event.id);
+  }
+
+  /** Nothing of the event has happened: its attempt is not held against it. */
+  #putOff(delivery: Delivery): Settlement {
+    const { sequence } = delivery;
+    this.#spared.set(sequence, (this.#spared.get(sequence) ?? 0) + 1);
+    return { kind: 'nak', delivery, delayMs: NOT_OFFERED_MS };
   }
 
   async #settlement(
@@ -280,10 +305,11 @@ class TenantDispatch {
       case 'ack':
         return { kind: 'ack', delivery, runs };
       case 'park': {
-        const { delayMs } = decision;
-        const parked = await this.#parked(pending, results);
+        const { delayMs, retryMs } = decision;
+        const parked = await this.#parked(pending, results, this.#options.now() + retryMs);
         if (parked === null) return { kind: 'nak', delivery, delayMs };
-        return { kind: 'ack', delivery, runs, parking: { runs: parked, max: this.#maxParkedRuns, delayMs } };
+        const parking = { runs: parked, max: this.#maxParkedRuns, delayMs };
+        return { kind: 'ack', delivery, runs: runs.filter(({ status }) => status === 'ok'), parking };
       }
       case 'nak':
         if (decision.spared) this.#spared.set(sequence, spared + 1);
@@ -297,20 +323,26 @@ class TenantDispatch {
     }
   }
 
-  /** @returns null where one cannot be parked, and all of them wait with their event */
+  /**
+   * @param retryAt when runs that failed are tried again
+   * @returns null where one cannot be parked, and all of them wait with their event
+   */
   async #parked(
     { delivery, matches, resumed, flows }: Pending,
     results: readonly RunResult[],
+    retryAt: number,
   ): Promise<ParkedRun[] | null> {
     if (this.#maxParkedRuns === 0) return null;
     const parked: ParkedRun[] = [];
     for (const [at, result] of results.entries()) {
       const match = matches[at]?.match;
-      if (result.status !== 'waiting' || match === undefined) continue;
+      const hasFailed = result.status === 'error';
+      if ((result.status !== 'waiting' && !hasFailed) || match === undefined) continue;
       const kept = await this.#keep(() => flows(match));
       if (kept === null) return null;
       const versions = kept.map(({ name, digest }) => [name, digest] as const);
-      const run = parkedRun(delivery, match.trigger, result, versions, resumed?.event ?? delivery);
+      const event = resumed?.event ?? delivery;
+      const run = parkedRun(delivery, match.trigger, result, versions, event, hasFailed ? retryAt : 0);
       if (run === null) return null;
       parked.push(run);
     }
@@ -342,6 +374,8 @@ class TenantDispatch {
           orderOf(match, delivery.sequence, entriesOf(resumed, known.get(match.runId))),
         );
       if (resumed !== undefined) {
+        const { arrived } = resumed;
+        if (arrived !== undefined) orders = orders.map((order) => ({ ...order, arrived }));
         const older = (await flows(resumed)).filter(({ isCurrent }) => !isCurrent);
         const versions = older.map((flow) => flow.json());
         if (versions.length > 0) orders = orders.map((order) => ({ ...order, versions }));

@@ -1,4 +1,4 @@
-import { Environment, type ParseResult } from '@marcbachmann/cel-js';
+import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js';
 import { errorMessage, GtpackError } from '../errors.ts';
 import type { Json } from '../event/json.ts';
 import { boundEvaluation, CelBoundError, type ExpressionFault, findFault, hasPath } from './cel-rules.ts';
@@ -190,6 +190,10 @@ export class Expression {
   /** Whether it has `a.b.c`, in whichever spelling, for the path [a, b, c]. */
   reads(path: readonly string[]): boolean {
     return hasPath(this.#parsed.ast, path);
+  }
+
+  get tree(): ASTNode {
+    return this.#parsed.ast;
   }
 
   /**

@@ -216,6 +216,9 @@ export const configShapes = {
   wait: closedObject({
     duration: duration(1, MAX_WAIT_MS).optional(),
     until: z.union([z.string(), z.number()]).optional(),
+    event: z.string().optional(),
+    when: code.optional(),
+    timeout: duration(1, MAX_WAIT_MS).optional(),
   }),
   component: closedObject({ provider: z.string().optional(), operation: z.string(), input: json.optional() }),
 } satisfies Record<NodeType, z.ZodType>;

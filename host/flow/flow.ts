@@ -207,13 +207,28 @@ export type ComponentNode = NodeOf<
 /** The longest that a run is parked. */
 export const MAX_WAIT_MS = 31 * 24 * 60 * 60_000;
 
-/** For a time, or until one; exactly one of them. */
+/** What the event that came is called in the `when` of the wait for it. */
+export const ARRIVED = 'arrived';
+
+/** What a parked run goes on with at most, its event and its journal as texts in JSON, in characters. */
+export const MAX_PARKED_CHARACTERS = 256 * 1024;
+
+export interface AwaitedEvent {
+  /** Tokens may be `*` for one token; the last may be `>` for the rest. */
+  readonly pattern: string;
+  /** CEL over the scope and the event that came, as `arrived`. */
+  readonly when?: string;
+  readonly timeoutMs: number;
+}
+
+/** For a time, until one, or for an event; exactly one of them. */
 export type WaitNode = NodeOf<
   'wait',
   {
     readonly durationMs?: number;
     /** A text or a number; may be a template. */
     readonly until?: Json;
+    readonly event?: AwaitedEvent;
   }
 >;
 

@@ -15,6 +15,8 @@ export interface Frame {
   readonly ends: ReadonlySet<string>;
   /** Of the node that it is inside of. */
   readonly wall: Wall | undefined;
+  /** Other chains of the run may go on beside it. */
+  readonly isShared: boolean;
   /** How many flows it is inside of. */
   readonly depth: number;
 }

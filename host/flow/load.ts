@@ -6,6 +6,7 @@ import { callTrigger } from './call.ts';
 import { checkConstants } from './check-constants.ts';
 import { checkEffects, ownProvider } from './check-effects.ts';
 import { checkExpressions } from './check-expressions.ts';
+import { checkWaits } from './check-waits.ts';
 import type { Flow, FlowNode, Trigger } from './flow.ts';
 import { CONTINUE, RESERVED_TARGETS } from './flow.ts';
 import { flowShape } from './flow-file.ts';
@@ -47,6 +48,7 @@ export async function loadFlow(source: FlowSource, reach: FlowReach = NO_REACH):
   checkTargets(nodes, triggers, problems);
   checkGraph(nodes, triggers, problems);
   checkCallTriggers(triggers, problems);
+  checkWaits(nodes, problems);
   checkExpressions(nodes, triggers, problems);
   checkEffects(nodes, reach, problems);
   checkConstants(nodes, problems);

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { isResumption } from '../bus/parked.ts';
+import { isPattern, matchesTokens } from '../event/type-pattern.ts';
 import { calledFlow } from './call.ts';
 import type { Flow, Trigger } from './flow.ts';
 
@@ -67,7 +68,7 @@ export class FlowMatcher {
       return;
     }
     const tokens = trigger.pattern.split('.');
-    if (tokens.includes('*') || tokens.at(-1) === '>') {
+    if (isPattern(tokens)) {
       this.#patterns.push({ tokens, match });
       return;
     }
@@ -75,16 +76,6 @@ export class FlowMatcher {
     if (others === undefined) this.#exact.set(trigger.pattern, [match]);
     else others.push(match);
   }
-}
-
-/** As subjects of NATS match: `*` is one token, a final `>` one or more. */
-function matchesTokens(pattern: readonly string[], tokens: readonly string[]): boolean {
-  for (const [at, expected] of pattern.entries()) {
-    if (expected === '>') return tokens.length > at;
-    const token = tokens[at];
-    if (token === undefined || (expected !== '*' && expected !== token)) return false;
-  }
-  return pattern.length === tokens.length;
 }
 
 /** Names a run so that a redelivery finds its journal: 32 hex digits. */

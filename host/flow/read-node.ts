@@ -5,6 +5,7 @@ import { type FlowNode, NODE_TYPES, type NodeType, type Retry } from './flow.ts'
 import { configShapes, isJson, nodeShape } from './flow-file.ts';
 import type { FlowProblems } from './flow-problems.ts';
 import { readCall, readForeach, readParallel } from './read-rounds.ts';
+import { readWait, refuseTries } from './read-wait.ts';
 
 /** A target and where it is written. */
 export interface Edge {
@@ -138,8 +139,10 @@ function readConfig(
       return readForeach(config, path, problems);
     case 'parallel':
       return readParallel(config, path, problems);
-    case 'wait':
-      return readWait(config, path, problems);
+    case 'wait': {
+      const read = readWait(config, path, problems);
+      return read && { part: { type, config: read }, edges: [] };
+    }
     case 'component': {
       const read = problems.parse(configShapes.component, config, path);
       if (read === undefined) return undefined;
@@ -167,36 +170,6 @@ function readEvent(config: unknown, path: Path, problems: FlowProblems): ConfigR
     part: { type: 'event', config: { provider, action, fields: Object.fromEntries(fields) } },
     edges: [],
   };
-}
-
-/** A wait cannot take too long, nor go well another time. */
-function refuseTries(
-  base: { readonly timeout?: unknown; readonly retry?: unknown },
-  path: Path,
-  problems: FlowProblems,
-): void {
-  for (const key of ['timeout', 'retry'] as const) {
-    if (base[key] === undefined) continue;
-    problems.atKey([...path, key], { message: `\`${key}\` means nothing to a wait.`, cure: 'Leave it out.' });
-  }
-}
-
-function readWait(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {
-  const read = problems.parse(configShapes.wait, config, path);
-  if (read === undefined) return undefined;
-  const { duration, until } = read;
-  if ((duration === undefined) === (until === undefined)) {
-    problems.at(path, {
-      message:
-        until === undefined
-          ? 'Neither `duration` nor `until` is given.'
-          : 'Both `duration` and `until` are given.',
-      cure: 'Give one of them, as in { duration: 10m }.',
-    });
-    return undefined;
-  }
-  const part = until === undefined ? { durationMs: duration } : { until };
-  return { part: { type: 'wait', config: defined(part) }, edges: [] };
 }
 
 function readBranch(config: unknown, path: Path, problems: FlowProblems): ConfigRead | undefined {

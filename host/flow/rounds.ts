@@ -16,6 +16,7 @@ type RoundEnd = string | RunFailure | PutOff;
 export class Rounds {
   readonly #parts: StepParts;
   readonly #attempt: Attempt;
+  #isShared = false;
 
   constructor(parts: StepParts, attempt: Attempt) {
     this.#parts = parts;
@@ -29,6 +30,7 @@ export class Rounds {
    */
   async toEnd({ rounds, concurrency, collects, output }: NodeRounds): Promise<string> {
     const ends: (RoundEnd | undefined)[] = [];
+    this.#isShared = concurrency > 1 || this.#parts.frame.isShared;
     let next = 0;
     let hasFailed = false;
     const work = async (): Promise<void> => {
@@ -104,7 +106,16 @@ export class Rounds {
     if (body.kind === 'chain') {
       const { next, id: node } = compiled.node;
       const ends = new Set([...frame.ends, node, ...(next === undefined ? [] : [next])]);
-      return { ...frame, id, scope: body.scope(), start: body.target, ends, wall, depth };
+      return {
+        ...frame,
+        id,
+        scope: body.scope(),
+        start: body.target,
+        ends,
+        wall,
+        depth,
+        isShared: this.#isShared,
+      };
     }
     const flow = run.flows(body.flow);
     if (flow instanceof GtpackError) throw flow;
@@ -113,7 +124,8 @@ export class Rounds {
     const scope = new RunScope(event, input);
     const trigger = flow.flow.triggers.find(({ type }) => type === 'call');
     if (trigger === undefined) throw notCallable(body.flow);
-    return { id, flow, event, scope, start: trigger.target, ends: NO_ENDS, wall, depth };
+    const isShared = this.#isShared;
+    return { id, flow, event, scope, start: trigger.target, ends: NO_ENDS, wall, depth, isShared };
   }
 
   #failure(thrown: unknown): RunFailure {

@@ -1,5 +1,5 @@
 import { errorMessage, formatProblem, GtpackError, type Problem } from '../errors.ts';
-import type { RunError } from '../sandbox/protocol.ts';
+import type { AwaitsEvent, RunError } from '../sandbox/protocol.ts';
 import type { CompiledFlow } from './compiled-flow.ts';
 import { EffectProblem } from './run-effects.ts';
 
@@ -76,12 +76,18 @@ const NOT_THE_NODES: ReadonlySet<string> = new Set([
 export class PutOff extends Error {
   /** Milliseconds since the Unix epoch. */
   readonly due: number;
-  /** Its flow makes it wait: it is parked where that is possible. */
-  readonly parks: boolean;
+  readonly how: {
+    /** Its flow makes it wait: it is parked where that is possible. */
+    readonly parks: boolean;
+    /** What it goes on with before it is due. */
+    readonly awaits?: AwaitsEvent;
+    /** What it says to an event that it was asked about. */
+    readonly isWanted?: boolean;
+  };
 
-  constructor(due: number, parks: boolean) {
+  constructor(due: number, how: PutOff['how']) {
     super('The run is put off.');
     this.due = due;
-    this.parks = parks;
+    this.how = how;
   }
 }

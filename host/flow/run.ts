@@ -1,5 +1,5 @@
 import type { GtpackError } from '../errors.ts';
-import type { CellLimits, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
+import type { CellLimits, ParkedOutcome, RunError, RunOrder, RunOutcome } from '../sandbox/protocol.ts';
 import type { CompiledFlow } from './compiled-flow.ts';
 import type { FlowHost } from './flow-host.ts';
 import { type Frame, NO_ENDS } from './frame.ts';
@@ -39,10 +39,17 @@ export class Run {
     } catch (thrown) {
       if (thrown instanceof PutOff) return this.#waiting(state, thrown);
       const { error, retryAfterMs } = RunFailure.of(thrown, placeOf(this.#parts.flow, undefined));
+      if (this.#isAsked) return this.#outcome(state, { status: 'error', error });
       this.#answerFailure(state, error);
       const later = error.retryable && retryAfterMs !== undefined ? { retryAfterMs } : {};
-      return this.#outcome(state, { status: 'error', error, ...later });
+      const parked = state === undefined ? {} : { parked: this.#parked(state, this.#parts.host.now()) };
+      return this.#outcome(state, { status: 'error', error, ...later, ...parked });
     }
+  }
+
+  /** The run is only asked whether it wants an event. */
+  get #isAsked(): boolean {
+    return this.#parts.order.arrived?.isOffer === true;
   }
 
   #frame(): Frame {
@@ -57,6 +64,7 @@ export class Run {
       start: trigger?.target,
       ends: NO_ENDS,
       wall: undefined,
+      isShared: false,
       depth: 0,
     };
   }
@@ -77,12 +85,17 @@ export class Run {
     this.#answer(state, 500, JSON.stringify({ code: 'flow_failed', message }));
   }
 
-  #waiting(state: RunState | undefined, { due, parks }: PutOff): RunOutcome {
+  #waiting(state: RunState | undefined, { due, how }: PutOff): RunOutcome {
+    const { parks, awaits, isWanted } = how;
+    if (this.#isAsked) return this.#outcome(undefined, { status: isWanted === true ? 'waiting' : 'passed' });
     const waitMs = Math.max(0, due - this.#parts.host.now());
     if (!parks || state === undefined) return this.#outcome(state, { status: 'waiting', waitMs });
-    const { journal } = state;
-    const parked = { due, waits: journal.waits, journal: journal.all() };
+    const parked = { ...this.#parked(state, due), ...(awaits === undefined ? {} : { awaits }) };
     return this.#outcome(state, { status: 'waiting', waitMs, parked });
+  }
+
+  #parked({ journal }: RunState, due: number): ParkedOutcome {
+    return { due, waits: journal.waits, journal: journal.all() };
   }
 
   #outcome(

@@ -35,10 +35,21 @@ const NOT_ITS_DOING: ReadonlySet<string> = new Set([
   ENDED_FOR_ANOTHER,
 ]);
 
+/** Whether a failure is of the host at present, and of no run. */
+export function isNotItsDoing(code: string): boolean {
+  return NOT_ITS_DOING.has(code);
+}
+
+/** A run that waits for an event and finds no room is parked as soon as that after there is some. */
+const LONGEST_UNPARKED_MS = 30_000;
+
 export type Decision =
   | { readonly kind: 'ack' }
-  /** Every run is finished or can be parked; where one cannot, the event is put off. */
-  | { readonly kind: 'park'; readonly delayMs: number }
+  /**
+   * Every run is finished or can be parked; where one cannot, the event is put off. Runs that failed are parked, too, and
+   * tried again after `retryMs`.
+   */
+  | { readonly kind: 'park'; readonly delayMs: number; readonly retryMs: number }
   /** `spared`: this attempt is not held against the event. */
   | { readonly kind: 'nak'; readonly delayMs: number; readonly spared: boolean }
   | { readonly kind: 'dead'; readonly reason: string }
@@ -66,9 +77,15 @@ export function decide(
   // A run that goes on later is not given up for another one: the event comes again for it, and that one fails again.
   const failures = results.filter((result) => result.status === 'error');
   if (waiting.length > 0) {
-    const delayMs = Math.min(...waiting);
-    const isParked = results.every(({ status, parked }) => status !== 'waiting' || parked !== undefined);
-    if (isParked && failures.length === 0) return { kind: 'park', delayMs };
+    const isForEvent = results.some(({ parked }) => parked?.awaits !== undefined);
+    // Only a parked run is found by the event that it waits for: a failure beside it goes its own way.
+    const delayMs = Math.min(...waiting, ...(isForEvent ? [LONGEST_UNPARKED_MS] : []));
+    const goesOn = results.filter(({ status }) => status === 'waiting' || status === 'error');
+    const isParked = goesOn.every(({ parked }) => parked !== undefined);
+    if (isParked && (failures.length === 0 || isForEvent)) {
+      const pause = Math.max(0, ...failures.map(({ retryAfterMs }) => pauseMs(retryAfterMs)));
+      return { kind: 'park', delayMs, retryMs: Math.max(backoffMs(attempt, random), pause) };
+    }
     return { kind: 'nak', delayMs, spared: true };
   }
   const [first] = failures;

@@ -1,14 +1,13 @@
 import { GtpackError } from '../errors.ts';
 import { Attempt, type Standing, type StepParts } from './attempt.ts';
-import { CONTINUE, outputNames } from './flow.ts';
+import { CONTINUE, MAX_PARKED_CHARACTERS, outputNames } from './flow.ts';
 import { targetIn } from './frame.ts';
 import type { NodeEffect, NodeRounds } from './node/node.ts';
 import { retryDelayMs } from './retry.ts';
 import { Rounds } from './rounds.ts';
 import { PutOff, placeOf, RunFailure } from './run-failure.ts';
+import { MAX_WAIT_IN_CELL_MS, StepWait } from './step-wait.ts';
 
-/** Longer waits put the run off, so that its event is not held in memory. */
-const MAX_WAIT_IN_CELL_MS = 2000;
 /** Of a failed try, in the journal; as long as what a guest may say, so that no secret in it is cut in two before it is found. */
 const MAX_TRY_CHARACTERS = 2048;
 
@@ -33,9 +32,11 @@ const UNHEARD: ReadonlyMap<string, string> = new Map([
 /** One node of a run, with all of its tries. */
 export class Step {
   readonly #parts: StepParts;
+  readonly #wait: StepWait;
 
   constructor(parts: StepParts) {
     this.#parts = parts;
+    this.#wait = new StepWait(parts);
   }
 
   /**
@@ -57,7 +58,7 @@ export class Step {
     };
     if (over !== undefined) return this.#caught(new Attempt(this.#parts, standing), this.#failure(over));
     for (;;) {
-      if (standing.due !== undefined) await this.#wait(standing.due, standing.isParked === true);
+      await this.#pause(standing);
       const attempt = new Attempt(this.#parts, standing);
       try {
         this.#checkStanding(standing);
@@ -77,14 +78,19 @@ export class Step {
     const { state, compiled } = this.#parts;
     const { node } = compiled;
     const { step, standing } = attempt;
-    if (standing.isParked === true) return this.#unparked(attempt);
-    if (compiled.when !== undefined && !compiled.when(step)) {
+    if (standing.isParked === true && !this.#isForEvent) return this.#wait.end(attempt);
+    const isFresh = standing.isParked !== true;
+    if (isFresh && compiled.when !== undefined && !compiled.when(step)) {
       const next = this.#target(node.next);
       state.journal.write(attempt.ordinal, attempt.outcome({ status: 'skipped', next: next ?? null }));
       return next;
     }
     const ran = await compiled.compiled.run(step);
-    if ('parkedUntil' in ran) return this.#park(attempt, ran.parkedUntil);
+    if ('parkedUntil' in ran) return this.#wait.park(attempt, ran.parkedUntil);
+    if ('awaits' in ran) {
+      if (!isFresh) return this.#wait.onEvent(attempt, ran.awaits);
+      return this.#wait.forEvent(attempt, ran.awaits, MAX_PARKED_CHARACTERS);
+    }
     const result = 'rounds' in ran ? { output: await this.#rounds(attempt, ran) } : ran;
     if ('effect' in result) {
       this.#enter(await this.#perform(attempt, result.effect));
@@ -103,24 +109,14 @@ export class Step {
     return next;
   }
 
-  /** The end of its wait is recorded before it begins: whoever goes on with the run waits no longer than that. */
-  async #park(attempt: Attempt, due: number): Promise<string | undefined> {
-    const { run, state, compiled } = this.#parts;
-    const isLong = due - run.host.now() > MAX_WAIT_IN_CELL_MS;
-    const waits = attempt.standing.waits + (isLong ? 1 : 0);
-    state.journal.write(
-      attempt.ordinal,
-      attempt.outcome({ status: 'waiting', next: compiled.node.id, due, waits }),
-    );
-    if (isLong) await state.record();
-    await this.#wait(due, true);
-    return this.#unparked(attempt);
+  /** Whoever waits for an event looks first whether it has come. */
+  async #pause({ due, isParked = false }: Standing): Promise<void> {
+    if (due !== undefined && !(isParked && this.#isForEvent)) await this.#wait.until(due, isParked);
   }
 
-  #unparked(attempt: Attempt): string | undefined {
-    const next = this.#target(this.#parts.compiled.node.next);
-    this.#parts.state.journal.write(attempt.ordinal, attempt.outcome({ status: 'ok', next: next ?? null }));
-    return next;
+  get #isForEvent(): boolean {
+    const { node } = this.#parts.compiled;
+    return node.type === 'wait' && node.config.event !== undefined;
   }
 
   #rounds(attempt: Attempt, rounds: NodeRounds): Promise<string> {
@@ -229,16 +225,6 @@ export class Step {
     state.journal.write(attempt.ordinal, outcome);
     await state.record();
     return { ...standing, tries, effects: attempt.effects, due, waits };
-  }
-
-  async #wait(due: number, parks: boolean): Promise<void> {
-    const { host } = this.#parts.run;
-    const left = due - host.now();
-    if (left > MAX_WAIT_IN_CELL_MS) throw new PutOff(due, parks);
-    if (left <= 0) return;
-    await new Promise<void>((resolve) => {
-      host.after(left, resolve);
-    });
   }
 
   /**

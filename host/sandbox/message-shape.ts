@@ -1,6 +1,7 @@
 import { type GuestProblem, LOG_LEVELS } from '../contract.ts';
 import { ERROR_CODES, type Problem } from '../errors.ts';
 import type {
+  AwaitsEvent,
   CellHostMessage,
   CellLoss,
   CellReport,
@@ -103,13 +104,24 @@ const JOURNAL: Fields<RunJournal> = {
   runId: text,
   journal: list(shape<RunJournal['journal'][number]>({ ordinal: whole, entry: text })),
 };
+const awaits = shape<AwaitsEvent>({
+  ordinal: whole,
+  pattern: text,
+  key: optional(shape<NonNullable<AwaitsEvent['key']>>({ path: list(text), value: text })),
+});
+const parked = shape<ParkedOutcome>({
+  due: amount,
+  waits: whole,
+  journal: JOURNAL.journal,
+  awaits: optional(awaits),
+});
 const runs = list(
   shape<RunOutcome>({
     runId: text,
     flow: text,
     status: oneOf('ok', 'error', 'waiting', 'passed'),
     waitMs: optional(amount),
-    parked: optional(shape<ParkedOutcome>({ due: amount, waits: whole, journal: JOURNAL.journal })),
+    parked: optional(parked),
     waits: optional(whole),
     retryAfterMs: optional(whole),
     output: optional(text),

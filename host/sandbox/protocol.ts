@@ -231,6 +231,17 @@ export interface RunOrder {
   readonly journal: readonly string[];
   /** Flows as the run began with them, as JSON texts, where they are others by now. */
   readonly versions?: readonly string[];
+  readonly arrived?: ArrivedEvent;
+}
+
+/** An event that a parked run waits for. */
+export interface ArrivedEvent {
+  /** Of the entry of its wait in the journal. */
+  readonly ordinal: number;
+  /** JSON text; null where it is too large to go on with. */
+  readonly event: string | null;
+  /** The run is asked whether it is the one, and goes on with nothing: `waiting` where it is, else `passed`. */
+  readonly isOffer?: boolean;
 }
 
 export type JobResult =
@@ -262,7 +273,7 @@ export interface RunOutcome {
   readonly error?: RunError;
   /** Until it goes on, in milliseconds; present when `waiting`. */
   readonly waitMs?: number;
-  /** What a run goes on with that its own flow makes wait; absent where it only waits for its next try. */
+  /** What a run goes on with that its own flow makes wait, or that failed; absent where it only waits for its next try. */
   readonly parked?: ParkedOutcome;
   /** How often earlier deliveries put it off of its own will; absent for never. */
   readonly waits?: number;
@@ -279,6 +290,16 @@ export interface ParkedOutcome {
   /** How often it was put off or parked, this time included. */
   readonly waits: number;
   readonly journal: RunJournal['journal'];
+  readonly awaits?: AwaitsEvent;
+}
+
+export interface AwaitsEvent {
+  /** Of the entry of the wait in the journal. */
+  readonly ordinal: number;
+  /** Of the event's type. */
+  readonly pattern: string;
+  /** What the event has to hold at a path, as JSON text. */
+  readonly key?: { readonly path: readonly string[]; readonly value: string };
 }
 
 export interface RunError {

@@ -1,11 +1,11 @@
 import { isParkedRuns, RESUME_EVENT } from '../bus/parked.ts';
+import { timerEvent } from '../bus/timer-event.ts';
 import type { StoredTimer, TimerQueue, TimerStore, WaitingTimers } from '../bus/timers.ts';
 import { errorMessage } from '../errors.ts';
 import { MAX_TIMESTAMP } from '../event/normalize.ts';
 import { allowsTimerEvent, type TimersGrant } from '../grant/timers-grant.ts';
 import { type Clock, MAX_SLEEP_MS } from './clock.ts';
 import { InstantHeap } from './instant-heap.ts';
-import { timerEvent } from './timer-event.ts';
 
 export interface GuestTimersOptions {
   readonly store: Pick<TimerStore, 'queues' | 'due' | 'fire' | 'watch'>;

@@ -7,7 +7,7 @@
  * - `tick-id.ts`    the id of a tick
  * - `clock.ts`      the time and the one timer, as tests replace them
  * - `scheduler.ts`  the loop of the schedules, `slot.ts` where one of them is; `ticking.ts` makes events of its ticks
- * - `guest-timers.ts` the loop of the timers that providers set; `timer-event.ts` their events
+ * - `guest-timers.ts` the loop of the timers that providers set; `bus/timer-event.ts` their events
  *
  * Invariants:
  *
@@ -20,10 +20,11 @@
  *   under an id made of tenant, provider, timer and instant.
  * - S6 what may not fire at present is left where it is, and the operator is told.
  */
+
+export { timerEventId } from '../bus/timer-event.ts';
 export { compilePlan, countInstants, type InstantPlan, PlanCompiler } from './calculator.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { GuestTimers, type GuestTimersOptions } from './guest-timers.ts';
 export { Scheduler, type SchedulerOptions, type Upcoming, upcomingOf } from './scheduler.ts';
 export type { DueTick, ScheduleEntry, TickActions } from './slot.ts';
 export { tickId } from './tick-id.ts';
-export { timerEventId } from './timer-event.ts';

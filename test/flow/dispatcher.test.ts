@@ -159,6 +159,7 @@ async function open(flows: Flow[] = [flow('orders', 'order.*')], more: Partial<T
   const cells = new HandCells();
   const errors: unknown[] = [];
   const dispatcher = new Dispatcher({
+    arrivals: { of: () => ({ offer: () => undefined }) },
     bus,
     cells,
     versions: {

@@ -11,6 +11,7 @@ import { RunEvent } from '../../host/flow/scope.ts';
 import { DEFAULT_LIMITS } from '../../host/limits.ts';
 import type { ProviderCall } from '../../host/sandbox/program.ts';
 import type {
+  ArrivedEvent,
   Effect,
   EffectAnswer,
   HttpAnswer,
@@ -117,6 +118,8 @@ export interface RunOptions {
   readonly journal?: readonly string[];
   /** Of the event on the bus. Default 1. */
   readonly position?: number;
+  /** What a parked run is resumed with, or asked about. */
+  readonly arrived?: ArrivedEvent;
   readonly limits?: Partial<typeof DEFAULT_LIMITS>;
   readonly target?: string;
   readonly reach?: FlowReach;
@@ -141,6 +144,7 @@ export async function run(
       trigger: 0,
       position: options.position ?? 1,
       journal: options.journal ?? [],
+      ...(options.arrived === undefined ? {} : { arrived: options.arrived }),
     },
     event,
     h.host,

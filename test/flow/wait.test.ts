@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GtpackError } from '../../host/errors.ts';
-import { flowOf, type Harness, harness, outputOf, type RunOptions, run } from './harness.ts';
+import { EVENT, flowOf, type Harness, harness, outputOf, type RunOptions, run } from './harness.ts';
 
 const wait = (config: string, more = '') =>
   `- { id: z, type: transform, config: { value: 5 }, next: a }
@@ -96,6 +96,60 @@ describe('a wait', () => {
   });
 });
 
+describe('a wait for an event', () => {
+  const nodes = `- { id: a, type: wait, config: { event: "x.*", when: "arrived.payload.n == event.payload.order.id", timeout: 1h } }`;
+  const parked = async () => {
+    const h = harness();
+    const outcome = await run(nodes, h);
+    return { h, outcome, journal: recorded(h) };
+  };
+  const asked = async (journal: readonly string[], payload: object, isOffer: boolean, h: Harness) => {
+    const event = JSON.stringify({ ...EVENT, id: 'came', event_type: 'x.y', payload });
+    return run(nodes, h, { journal, arrived: { ordinal: 0, event, isOffer } });
+  };
+
+  test('parks however short it is, and says what it waits for', async () => {
+    const { outcome } = await parked();
+    expect(outcome).toMatchObject({
+      status: 'waiting',
+      parked: {
+        waits: 1,
+        awaits: { ordinal: 0, pattern: 'x.*', key: { path: ['payload', 'n'], value: '42' } },
+      },
+    });
+  });
+
+  test('is asked whether an event is the one, and goes on with nothing', async () => {
+    const { journal } = await parked();
+    for (const [n, status] of [
+      [42, 'waiting'],
+      [41, 'passed'],
+    ] as const) {
+      const h = harness();
+      expect(await asked(journal, { n }, true, h)).toMatchObject({ status });
+      expect([h.records, h.answers, h.effects]).toEqual([[], [], []]);
+    }
+  });
+
+  test('of another entry of the journal gets no event that is not its own', async () => {
+    const { journal } = await parked();
+    const event = JSON.stringify({ ...EVENT, payload: { n: 42 } });
+    const outcome = await run(nodes, harness(), { journal, arrived: { ordinal: 3, event } });
+    expect(outcome).toMatchObject({ status: 'waiting', parked: { awaits: { ordinal: 0 } } });
+  });
+
+  test('fails where what it goes on with is too large to be parked, or the event that came is', async () => {
+    const payload = { text: '"'.repeat(100_000) };
+    const outcome = await run(nodes.replace(/when: .*, timeout/, 'timeout'), harness(), {
+      event: { payload },
+    });
+    expect(outcome.error).toMatchObject({ code: 'flow_wait_invalid', node: 'a', retryable: false });
+    const { journal } = await parked();
+    const { error } = await run(nodes, harness(), { journal, arrived: { ordinal: 0, event: null } });
+    expect(error).toMatchObject({ code: 'flow_wait_invalid', message: expect.stringContaining('too large') });
+  });
+});
+
 describe('when the flow is loaded', () => {
   const refused = async (nodes: string): Promise<string> => {
     const error = await flowOf(nodes).catch((thrown: unknown) => thrown);
@@ -104,7 +158,7 @@ describe('when the flow is loaded', () => {
   };
 
   test.each([
-    ['{ }', 'config: Neither `duration` nor `until` is given. Give one of them'],
+    ['{ }', 'config: Neither `duration` nor `until` nor `event` is given. Give one of them'],
     ['{ duration: 1s, until: 5 }', 'config: Both `duration` and `until` are given.'],
     ['{ duration: 32d }', 'config.duration: '],
     ['{ until: "{{ nothing }}" }', 'config.until: '],

@@ -52,6 +52,10 @@ class MemoryTimers implements TimerStore {
     return at >= 0;
   }
 
+  async get({ tenant, source }: Owner, id: string): Promise<StoredTimer | null> {
+    return this.rows.find((row) => row.tenant === tenant && row.source === source && row.id === id) ?? null;
+  }
+
   async list(): Promise<TimerPage> {
     return { timers: [], next: null };
   }

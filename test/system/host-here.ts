@@ -22,6 +22,13 @@ export interface HostHere {
  * @param environment for the bundle's secrets, none of which are read without it
  */
 export async function startHere(folder: string, port?: string, environment?: Environment): Promise<HostHere> {
+  const here = await openHere(folder, port, environment);
+  onTestFinished(() => here.stop(0));
+  return here;
+}
+
+/** The same, for whoever stops it. */
+export async function openHere(folder: string, port?: string, environment?: Environment): Promise<HostHere> {
   const lines: HostLogLine[] = [];
   const bus = new BusLog();
   const loaded = await loadBundle(folder, environment);
@@ -35,6 +42,5 @@ export async function startHere(folder: string, port?: string, environment?: Env
     stopped ??= host.stop(graceMs);
     return stopped;
   };
-  onTestFinished(() => stop(0));
   return { host, url: host.url, bus, lines, stop };
 }

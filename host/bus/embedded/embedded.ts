@@ -15,6 +15,7 @@ import { parkedRuns, RESUME_EVENT } from '../parked.ts';
 import type { DeadLetters, FinishedRuns } from '../records.ts';
 import type { ScheduleStore } from '../schedules.ts';
 import type { StateStore } from '../state.ts';
+import type { Waits } from '../waits.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { oldestPending } from './oldest-pending.ts';
 import { overfull } from './request.ts';
@@ -60,7 +61,14 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
   const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
   const bounds: QueueBounds = { maxQueuedOperations, maxQueuedBytes };
   const store = await StoreConnection.open({ file, dedupeWindowMs, maxFileBytes }, scheduler, bounds);
-  return new StoredBus(store, scheduler, Math.max(retentionMs, dedupeWindowMs));
+  const bus = new StoredBus(store, scheduler, Math.max(retentionMs, dedupeWindowMs));
+  try {
+    await bus.timers.open();
+  } catch (error) {
+    await bus.close();
+    throw error;
+  }
+  return bus;
 }
 
 /**
@@ -87,6 +95,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Dura
 class StoredBus implements DurableBus {
   readonly state: StateStore;
   readonly timers: StoredTimers;
+  readonly waits: Waits;
   readonly schedules: ScheduleStore;
   readonly deadLetters: DeadLetters;
   readonly runs: FinishedRuns;
@@ -106,6 +115,7 @@ class StoredBus implements DurableBus {
     this.timers = new StoredTimers(store, (tenant, event, sequence) =>
       this.#eventStored(tenant, event, sequence),
     );
+    this.waits = this.timers.waits;
     this.#schedules = new StoredSchedules(store, {
       copied: (messages) => {
         if (!messages.every(isUnicode)) throw notUnicode();
@@ -230,7 +240,7 @@ class StoredBus implements DurableBus {
 
   #parked(tenant: TenantId, { parking }: OperationOf<'ack'>): void {
     const queue = { ...parkedRuns(tenant), type: RESUME_EVENT };
-    for (const { timer } of parking?.runs ?? []) this.timers.isSet(queue, timer.dueAt);
+    for (const { timer } of parking?.runs ?? []) this.timers.isSet(queue, timer);
   }
 
   journals(runIds: readonly string[]): Promise<ReadonlyMap<string, readonly JournalEntry[]>> {

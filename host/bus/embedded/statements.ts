@@ -121,6 +121,13 @@ export function prepareStatements(database: DatabaseSync) {
       `SELECT number, id, due_at, every_ms, payload, metadata FROM timers
        WHERE tenant = ? AND source = ? AND type = ? ORDER BY due_at`,
     ),
+    readTimer: sql(
+      `SELECT number, type, due_at, every_ms, payload, metadata FROM timers
+       WHERE tenant = ? AND source = ? AND id = ?`,
+    ),
+    timersFrom: sql(
+      'SELECT number, tenant, id, source, metadata FROM timers WHERE number > ? ORDER BY number LIMIT ?',
+    ),
     endTimer: sql('DELETE FROM timers WHERE number = ? AND due_at = ?'),
     moveTimer: sql('UPDATE timers SET due_at = ? WHERE number = ? AND due_at = ?'),
   };

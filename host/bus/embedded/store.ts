@@ -142,6 +142,10 @@ export class Store {
         return this.#timers.list(operation);
       case 'timer_queues':
         return this.#timers.queues();
+      case 'timer_get':
+        return this.#timers.get(operation);
+      case 'waits':
+        return this.#timers.waits(operation);
       case 'timers_due':
         return this.#timers.due(operation);
       case 'timer_fire': {

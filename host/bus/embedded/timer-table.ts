@@ -1,5 +1,5 @@
 import type { TenantId } from '../../event/names.ts';
-import { parkedRuns } from '../parked.ts';
+import { awaitedOf, parkedRuns } from '../parked.ts';
 import type { ListedTimer, Timer, TimerPage, WaitingTimers } from '../timers.ts';
 import type { Statements } from './statements.ts';
 import type { OperationOf, Results, StoredParking } from './wire.ts';
@@ -64,6 +64,33 @@ export class TimerTable {
       count: row.total as number,
       nextDueAt: row.next_due as number,
     }));
+  }
+
+  get({ owner: { tenant, source }, id }: OperationOf<'timer_get'>): Results['timer_get'] {
+    const row = this.#statements.readTimer.get(tenant, source, id);
+    if (row === undefined) return null;
+    return {
+      revision: row.number as number,
+      id,
+      type: row.type as ListedTimer['type'],
+      dueAt: row.due_at as number,
+      everyMs: row.every_ms as number | null,
+      payload: row.payload as string,
+      metadata: row.metadata as string,
+    };
+  }
+
+  /** Reads through all timers, page by page: for the start. */
+  waits({ after, limit }: OperationOf<'waits'>): Results['waits'] {
+    const timers: Results['waits']['timers'][number][] = [];
+    const rows = this.#statements.timersFrom.all(after, limit);
+    for (const row of rows) {
+      const tenant = row.tenant as TenantId;
+      const { id, source, metadata } = row as Record<'id' | 'source' | 'metadata', string>;
+      if (awaitedOf({ tenant, source }, metadata) !== undefined) timers.push({ tenant, id, metadata });
+    }
+    const last = rows.at(-1)?.number as number | undefined;
+    return { timers, next: rows.length < limit ? null : (last ?? null) };
   }
 
   due({ queue: { tenant, source, type }, at, limit }: OperationOf<'timers_due'>): Results['timers_due'] {

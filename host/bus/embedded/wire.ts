@@ -132,6 +132,9 @@ export type Operation =
       readonly limit: number;
     }
   | { readonly kind: 'timer_queues' }
+  | { readonly kind: 'timer_get'; readonly owner: Owner; readonly id: string }
+  /** Of parked runs that wait for an event, behind the one of that number. */
+  | { readonly kind: 'waits'; readonly after: number; readonly limit: number }
   | {
       readonly kind: 'timers_due';
       readonly queue: TimerQueue;
@@ -196,6 +199,12 @@ export interface Results {
   readonly timer_list: TimerPage;
   readonly timer_queues: readonly WaitingTimers[];
   readonly timers_due: DueTimers;
+  readonly timer_get: StoredTimer | null;
+  readonly waits: {
+    readonly timers: readonly (Pick<Timer, 'id' | 'metadata'> & { readonly tenant: TenantId })[];
+    /** Where the next page begins; null behind the last one. */
+    readonly next: number | null;
+  };
   /** The position of the event, 0 where its id was stored before; null where the timer was another one by then. */
   readonly timer_fire: number | null;
   readonly schedules_begin: readonly SchedulePosition[];

@@ -1,6 +1,7 @@
 import { GtpackError } from '../../errors.ts';
 import type { EventMessage } from '../bus.ts';
 import type { Owner } from '../owner.ts';
+import { awaitedOf, parkedRuns } from '../parked.ts';
 import type {
   DueTimers,
   ListedTimer,
@@ -11,6 +12,7 @@ import type {
   TimerStore,
   WaitingTimers,
 } from '../timers.ts';
+import { WaitIndex, type Waits } from '../waits.ts';
 import type { KeptStream } from './kept-stream.ts';
 import type { LedgerDecision } from './ledger.ts';
 import type { Usage } from './ledger-record.ts';
@@ -37,6 +39,8 @@ interface Parts {
  * timer to the others, which publish the same event.
  */
 export class KeptTimers implements TimerStore {
+  readonly waits: Waits;
+  readonly #waits = new WaitIndex();
   readonly #stream: KeptStream;
   readonly #ledgers: Ledgers;
   readonly #publish: Parts['publish'];
@@ -48,9 +52,18 @@ export class KeptTimers implements TimerStore {
     this.#stream = stream;
     this.#ledgers = ledgers;
     this.#publish = publish;
+    const waits = this.#waits;
+    this.waits = {
+      has: (tenant) => waits.has(tenant),
+      catchUp: async (tenant) => {
+        const last = await stream.last(stream.timer(parkedRuns(tenant), null));
+        if (last !== null) await this.#feed.until(last.sequence);
+      },
+      find: (...asked) => waits.find(...asked),
+    };
     this.#feed = new TimerFeed(stream, {
       stored: (message) => this.#stored(message),
-      dropped: (subject, sequence) => this.#index.drop(subject, sequence),
+      dropped: (subject, sequence) => this.#drop(subject, sequence),
     });
   }
 
@@ -119,6 +132,13 @@ export class KeptTimers implements TimerStore {
     return this.#index.queues();
   }
 
+  async get(owner: Owner, id: string): Promise<StoredTimer | null> {
+    const subject = this.#stream.timer(owner, id);
+    const found = await this.#stream.last(subject);
+    if (found === null) this.#drop(subject);
+    return found === null ? null : timerIn(found).timer;
+  }
+
   async due(queue: TimerQueue, now: number, limit: number): Promise<DueTimers> {
     for (;;) {
       this.#stream.connection.checkReady();
@@ -171,16 +191,22 @@ export class KeptTimers implements TimerStore {
   }
 
   #gone(subject: string, sequence: number): void {
-    this.#index.drop(subject, sequence);
+    this.#drop(subject, sequence);
     this.#feed.tellGone(subject, sequence);
   }
 
   /** @returns whether the index has it as it is */
   #confirm(subject: string, sequence: number, found: StoredMessage | null | undefined): boolean {
     if (found?.sequence === sequence) return true;
-    this.#index.drop(subject, sequence);
+    this.#drop(subject, sequence);
     if (found !== null && found !== undefined) this.#stored(found);
     return false;
+  }
+
+  /** @param upTo a later one stays */
+  #drop(subject: string, upTo?: number): void {
+    this.#index.drop(subject, upTo);
+    if (this.#index.get(subject) === undefined) this.#waits.drop(subject);
   }
 
   #stored(message: TimerMessage): void {
@@ -191,12 +217,16 @@ export class KeptTimers implements TimerStore {
 
   #note(
     { tenant, source }: Owner,
-    { type, dueAt }: Pick<Timer, 'type' | 'dueAt'>,
+    { id, type, dueAt, metadata }: Pick<Timer, 'id' | 'type' | 'dueAt' | 'metadata'>,
     indexed: { readonly subject: string; readonly sequence: number; readonly dueAt: number },
   ): void {
     const queue = { tenant, source, type };
     // What this host set comes back by the feed: it is told once.
-    if (this.#index.set(queue, indexed)) for (const listener of this.#listeners) listener(queue, dueAt);
+    if (!this.#index.set(queue, indexed)) return;
+    const awaited = awaitedOf(queue, metadata);
+    if (awaited === undefined) this.#waits.drop(indexed.subject);
+    else this.#waits.add(indexed.subject, tenant, id, awaited);
+    for (const listener of this.#listeners) listener(queue, dueAt);
   }
 }
 

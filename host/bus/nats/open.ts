@@ -24,7 +24,7 @@ export async function openNatsBus(options: NatsBusOptions): Promise<DurableBus> 
       watchEnds: (listener) => bus.watchEnds(listener),
     });
     return {
-      ...{ state: kept.state, timers: kept.timers, schedules, deadLetters, runs },
+      ...{ state: kept.state, timers: kept.timers, waits: kept.timers.waits, schedules, deadLetters, runs },
       publish: (tenant, messages, journal) => bus.publish(tenant, messages, journal),
       consume: (tenant, consume) => bus.consume(tenant, consume),
       journals: (runIds) => bus.journals(runIds),

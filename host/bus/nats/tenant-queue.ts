@@ -443,6 +443,6 @@ function copied({
   return { runId, flow, flowDigest, status, durationMs, resultJson, journalJson, ...more };
 }
 
-function copiedParked({ id, dueAt, runId, state }: ParkedRun): ParkedRun {
-  return { id, dueAt, runId, state };
+function copiedParked({ id, dueAt, runId, state, awaits }: ParkedRun): ParkedRun {
+  return { id, dueAt, runId, state, ...(awaits === undefined ? {} : { awaits }) };
 }

@@ -16,6 +16,9 @@ export interface TimerListener {
   readonly dropped: (subject: string, sequence: number) => void;
 }
 
+/** What the server stored it tells in no time, unless the connection is lost. */
+const MAX_LAG_MS = 5000;
+
 /**
  * What all hosts do to timers, from the first that is there. After a connection was lost the client goes on where it was,
  * and finds what it missed. That a timer is gone is said beside the stream: taking a message away leaves nothing on it.
@@ -24,6 +27,9 @@ export class TimerFeed {
   readonly #stream: KeptStream;
   readonly #listener: TimerListener;
   readonly #goneSubject: string;
+  /** The last message that it heard. */
+  #heard = 0;
+  readonly #expected = new Set<{ readonly sequence: number; readonly resolve: () => void }>();
   #messages: ConsumerMessages | undefined;
   #gone: Subscription | undefined;
 
@@ -49,6 +55,7 @@ export class TimerFeed {
         callback: (message: JsMsg) => {
           const { subject, seq: sequence } = message;
           this.#listener.stored({ subject, sequence, text: message.string() });
+          this.#hears(sequence);
           if (message.info.pending === 0) caughtUp.resolve();
         },
       });
@@ -62,6 +69,29 @@ export class TimerFeed {
         cause,
       });
     }
+  }
+
+  /** Resolves once a message of the stream has been heard. @throws GtpackError `bus_unavailable` where that takes too long */
+  async until(sequence: number): Promise<void> {
+    if (sequence <= this.#heard) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const expected = { sequence, resolve };
+    this.#expected.add(expected);
+    const timer = setTimeout(
+      () => reject(new GtpackError('bus_unavailable', 'The NATS server does not tell what is kept.')),
+      MAX_LAG_MS,
+    );
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#expected.delete(expected);
+    }
+  }
+
+  #hears(sequence: number): void {
+    this.#heard = sequence;
+    for (const expected of this.#expected) if (expected.sequence <= sequence) expected.resolve();
   }
 
   tellGone(subject: string, sequence: number): void {

@@ -3,7 +3,7 @@ import type { JsonBounds } from '../../event/json-bounds.ts';
 import type { EventIds } from '../../event/normalize.ts';
 import type { Effect } from '../../sandbox/protocol.ts';
 import type { ExpressionCompiler } from '../expression.ts';
-import type { Flow } from '../flow.ts';
+import type { AwaitedEvent, Flow } from '../flow.ts';
 import type { FlowHost } from '../flow-host.ts';
 import type { RunEvent, RunScope } from '../scope.ts';
 import type { ScriptCompiler } from './script.ts';
@@ -40,7 +40,17 @@ export type NodeResult =
   | { readonly effect: NodeEffect }
   /** The run is parked until then, in milliseconds since the Unix epoch; the node passes its input on. */
   | { readonly parkedUntil: number }
+  /** The run is parked until an event comes, which is the node's output, or its time is over. */
+  | { readonly awaits: NodeAwaits }
   | NodeRounds;
+
+/** An event that a node waits for. */
+export interface NodeAwaits extends Pick<AwaitedEvent, 'pattern' | 'timeoutMs'> {
+  /** What the event has to hold at a path, as JSON text: narrows down which runs are asked. */
+  key(): { readonly path: readonly string[]; readonly value: string } | undefined;
+  /** Whether an event of the type is the one. */
+  wants(arrived: RunEvent): boolean;
+}
 
 /** Chains of nodes that a node waits for, as the last thing that it does. */
 export interface NodeRounds {

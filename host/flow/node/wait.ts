@@ -4,13 +4,15 @@ import { MAX_WAIT_MS, type WaitNode } from '../flow.ts';
 import { kindOf } from '../flow-problems.ts';
 import { compileValue } from './compile.ts';
 import type { CompiledNode, NodeTools } from './node.ts';
+import { compileWaitForEvent } from './wait-event.ts';
 
 /** RFC 3339, section 5.6. Without an offset it would mean another instant on every machine. */
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/i;
 
-/** Lets time pass: the run is parked meanwhile, and passes its input on. */
+/** Lets time pass, or waits for an event: the run is parked meanwhile. After a time it passes its input on. */
 export function compileWait(node: WaitNode, tools: NodeTools): CompiledNode {
-  const { durationMs, until } = node.config;
+  const { durationMs, until, event } = node.config;
+  if (event !== undefined) return compileWaitForEvent(event, tools);
   if (until === undefined) return { run: (step) => ({ parkedUntil: step.host.now() + (durationMs ?? 0) }) };
   const template = compileValue(until, tools);
   return {

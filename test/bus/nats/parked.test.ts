@@ -3,6 +3,7 @@ import { NatsBus } from '../../../host/bus/nats/nats.ts';
 import { openNatsBus } from '../../../host/bus/nats/open.ts';
 import { parkedRuns, RESUME_EVENT } from '../../../host/bus/parked.ts';
 import { GtpackError } from '../../../host/errors.ts';
+import { parseEventType } from '../../../host/event/names.ts';
 import { ACME, Collector, message } from '../../conformance/bus/collector.ts';
 import { describeNats, NatsRoom, optionsOf } from '../../nats/fixture.ts';
 
@@ -57,6 +58,33 @@ describeNats('a run that is parked on a real server', () => {
       expect(collector.at(1)).toMatchObject({ id: 'one', attempt: 2 });
     } finally {
       await bus.close();
+    }
+  });
+
+  test('and waits for an event, is known to every host by the time that it looks', async () => {
+    const options = optionsOf(room.server.url, room.env());
+    const [one, other] = [await openNatsBus(options), await openNatsBus(options)];
+    try {
+      const ids = Array.from({ length: 50 }, (_, at) => `e${at}`);
+      await one.publish(
+        ACME,
+        ids.map((id) => message(id)),
+      );
+      const collector = await Collector.start(one, ACME);
+      await collector.until(ids.length);
+      const type = parseEventType('order.paid');
+      for (const delivery of collector.deliveries) {
+        const id = `run.${delivery.sequence}`;
+        const awaits = { pattern: 'order.*', after: delivery.sequence };
+        const run = { id, dueAt: 5, runId: 'run', state: '{}', awaits };
+        const parking = { runs: [run], max: 100, delayMs: 50 };
+        await collector.consumer.settle({ kind: 'ack', delivery, runs: [], parking });
+        await other.waits.catchUp(ACME);
+        expect(other.waits.find(ACME, { type, position: 1000 }, () => undefined)).toContain(id);
+      }
+    } finally {
+      await one.close();
+      await other.close();
     }
   });
 });

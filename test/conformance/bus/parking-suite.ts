@@ -1,14 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Delivery, DurableBus, JournalEntry } from '../../../host/bus/bus.ts';
 import { type ParkedRun, parkedRuns, RESUME_EVENT } from '../../../host/bus/parked.ts';
+import { timerEvent } from '../../../host/bus/timer-event.ts';
 import type { TimerQueue } from '../../../host/bus/timers.ts';
-import { timerEvent } from '../../../host/schedule/timer-event.ts';
+import type { Awaited } from '../../../host/bus/waits.ts';
+import { parseEventType } from '../../../host/event/names.ts';
 import { ACME, Collector, message, runOf } from './collector.ts';
 
 /** What parking is held against. */
 export type ParkingBus = Pick<
   DurableBus,
-  'timers' | 'publish' | 'consume' | 'tap' | 'journals' | 'runs' | 'counts' | 'close'
+  'timers' | 'waits' | 'publish' | 'consume' | 'tap' | 'journals' | 'runs' | 'counts' | 'close'
 >;
 
 export interface ParkingHarness {
@@ -75,7 +77,8 @@ export function parkingConformance(name: string, start: () => Promise<ParkingHar
       const entry: JournalEntry = { runId: RUN, ordinal: 0, entry: '{"node":"a"}' };
       await bus.publish(ACME, [], [entry]);
       await park(collector, collector.at(0));
-      expect((await bus.counts()).get(ACME)?.pending ?? 0).toBe(0);
+      // The acknowledgement follows the settlement.
+      await expect.poll(async () => (await bus.counts()).get(ACME)?.pending ?? 0).toBe(0);
       expect(heard).toEqual([['host:runs', 1000]]);
       await bus.close();
       bus = await harness.open();
@@ -116,6 +119,83 @@ export function parkingConformance(name: string, start: () => Promise<ParkingHar
       await bus.publish(ACME, [message('last')]);
       await collector.until(3);
       expect(collector.ids).toEqual(['one', resumed.id, 'last']);
+    });
+
+    describe('that waits for an event', () => {
+      const awaiting = (delivery: Delivery, awaits: Omit<Awaited, 'after'>, runId = RUN): ParkedRun => ({
+        ...parkedOf(delivery, 1000, runId),
+        awaits: { ...awaits, after: delivery.sequence },
+      });
+      const found = async (
+        of: ParkingBus,
+        type: string,
+        position: number,
+        values: Record<string, string> = {},
+      ) => {
+        await of.waits.catchUp(ACME);
+        return of.waits.find(
+          ACME,
+          { type: parseEventType(type), position },
+          (path) => values[path.join('.')],
+        );
+      };
+
+      test('is found by type, by what it waits for at a path, and by no event from before, over a restart', async () => {
+        const collector = await delivered('one', 'two', 'three');
+        const [one, two, three] = [collector.at(0), collector.at(1), collector.at(2)];
+        const runs = [
+          awaiting(one, { pattern: 'order.*' }),
+          awaiting(
+            two,
+            { pattern: 'order.paid', key: { path: ['payload', 'id'], value: 'k1' } },
+            'e'.repeat(32),
+          ),
+          awaiting(three, { pattern: '>', key: { path: ['payload', 'id'], value: 'k2' } }, 'd'.repeat(32)),
+        ];
+        for (const [at, run] of runs.entries()) await park(collector, collector.at(at), 10, [run]);
+        const ids = runs.map(({ id }) => id);
+        const [first, second, third] = ids;
+        const after = three.sequence + 1;
+        const look = async (): Promise<void> => {
+          expect(bus.waits.has(ACME)).toBe(true);
+          expect(await found(bus, 'order.paid', after)).toEqual([first]);
+          expect(await found(bus, 'order.paid', after, { 'payload.id': 'k1' })).toEqual([first, second]);
+          expect(await found(bus, 'other', after, { 'payload.id': 'k2' })).toEqual([third]);
+          expect(await found(bus, 'other', three.sequence, { 'payload.id': 'k2' })).toEqual([]);
+          expect(await found(bus, 'order.paid.late', after)).toEqual([]);
+        };
+        await look();
+        await bus.close();
+        bus = await harness.open();
+        await look();
+        expect(await bus.timers.get(queue, first ?? '')).toMatchObject({
+          id: first,
+          payload: '{"run_id":"é"}',
+        });
+        expect(await bus.timers.get(queue, 'other')).toBeNull();
+      });
+
+      test('is resumed by an event or by the end of its time, by one of them, and is found no more', async () => {
+        const collector = await delivered('one');
+        await park(collector, collector.at(0), 10, [awaiting(collector.at(0), { pattern: 'order.paid' })]);
+        const [id] = await found(bus, 'order.paid', 100);
+        const timer = await bus.timers.get(queue, id ?? '');
+        const [dueTimer] = await due();
+        if (timer === null || dueTimer === undefined) throw new Error('A parked run was expected.');
+        const arrived = timerEvent(queue, { ...timer, payload: '{"arrived":"{}"}' }, TRACE);
+        const late = timerEvent(queue, dueTimer, TRACE);
+        expect(late.id).toBe(arrived.id);
+        const fired = await Promise.all(
+          [arrived, late, arrived].map((event) => bus.timers.fire(queue, timer, event, null)),
+        );
+        expect(fired.filter(Boolean)).toHaveLength(1);
+        expect(await found(bus, 'order.paid', 100)).toEqual([]);
+        expect(bus.waits.has(ACME)).toBe(false);
+        await bus.publish(ACME, [message('last')]);
+        await collector.until(3);
+        await collector.ack(collector.at(1));
+        expect(collector.ids).toEqual(['one', arrived.id, 'last']);
+      });
     });
 
     test('runs that find no room wait with their event, all of them', async () => {

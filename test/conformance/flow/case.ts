@@ -104,6 +104,8 @@ const flowCase = z.strictObject({
   /** The cell ends while it waits for these exchanges with the host, and the event comes again. The first is 1. */
   dies: z.array(z.number()).optional(),
   limits: z.record(z.string(), z.number()).optional(),
+  /** Events that come, one after the other, while the run waits for one. */
+  arrives: z.array(z.strictObject({ event_type: z.string(), payload: json })).optional(),
 
   /** `flow/trigger` of every run that the event starts. */
   starts: z.array(z.string()).optional(),

@@ -1,6 +1,8 @@
 import { GtpackError, type Problem } from '../../../host/errors.ts';
 import type { Json } from '../../../host/event/json.ts';
+import { matchesTokens } from '../../../host/event/type-pattern.ts';
 import { callProblems, withCalledAnswers } from '../../../host/flow/check-calls.ts';
+import { keyText, valueAt } from '../../../host/flow/correlation.ts';
 import { FlowProgram } from '../../../host/flow/executor.ts';
 import type { Flow } from '../../../host/flow/flow.ts';
 import { type FlowReach, NO_REACH } from '../../../host/flow/flow-reach.ts';
@@ -11,7 +13,7 @@ import { RunEvent } from '../../../host/flow/scope.ts';
 import { NO_GRANTS } from '../../../host/grant/grants.ts';
 import { HttpGrant, httpGrantShape } from '../../../host/grant/http-grant.ts';
 import { DEFAULT_LIMITS } from '../../../host/limits.ts';
-import type { RunOutcome } from '../../../host/sandbox/protocol.ts';
+import type { ArrivedEvent, RunOrder, RunOutcome } from '../../../host/sandbox/protocol.ts';
 import type { FlowCase } from './case.ts';
 import { World } from './world.ts';
 
@@ -62,24 +64,66 @@ export async function tryCase(flowCase: FlowCase, scripts: ScriptCompiler): Prom
   const runs = new Map<string, RunOutcome>();
   const matches = new FlowMatcher(flows).match({ type: event.event_type, ...schedule });
   for (const match of matches.filter(({ flow }) => flow.name === 'main' || flowCase.starts !== undefined)) {
-    const outcome = await toEnd(program, match, JSON.stringify(event), world);
+    const arrives = [...(flowCase.arrives ?? [])].map((arrival, at) => ({
+      ...event,
+      ...arrival,
+      id: `a${at}`,
+    }));
+    const outcome = await toEnd({ program, world, arrives }, match, JSON.stringify(event));
     if (outcome.status !== 'passed') runs.set(`${match.flow.name}/${match.trigger}`, outcome);
   }
   return { problems: [], world, runs };
 }
 
-async function toEnd(program: FlowProgram, match: Match, event: string, world: World): Promise<RunOutcome> {
+interface Delivering {
+  readonly program: FlowProgram;
+  readonly world: World;
+  /** Events that have not come yet. */
+  readonly arrives: CaseEvent[];
+}
+
+async function toEnd(delivering: Delivering, match: Match, event: string): Promise<RunOutcome> {
+  const { program, world } = delivering;
   const order = { runId: 'a'.repeat(32), flow: match.flow.name, trigger: match.trigger, position: 1 };
   world.journal.clear();
+  let more: { readonly arrived?: ArrivedEvent } = {};
   for (let delivery = 0; delivery < MAX_DELIVERIES; delivery += 1) {
     const journal = [...world.journal].toSorted(([a], [b]) => a - b).map(([, entry]) => entry);
     const { host, died } = world.cell();
-    const outcome = await Promise.race([program.run({ ...order, journal }, new RunEvent(event), host), died]);
+    const outcome = await Promise.race([
+      program.run({ ...order, ...more, journal }, new RunEvent(event), host),
+      died,
+    ]);
     if (outcome === undefined) continue;
     if (outcome.status !== 'waiting') return outcome;
-    world.pass(outcome.waitMs ?? 0);
+    const arrived = await arrival(delivering, order, outcome, event);
+    more = arrived === undefined ? {} : { arrived };
+    if (arrived === undefined) world.pass(outcome.waitMs ?? 0);
   }
   throw new Error('The run does not come to its end.');
+}
+
+/** The next event that a parked run goes on with; those that it does not want have come and gone. */
+async function arrival(
+  { program, world, arrives }: Delivering,
+  order: Omit<RunOrder, 'journal'>,
+  { parked }: RunOutcome,
+  event: string,
+): Promise<ArrivedEvent | undefined> {
+  if (parked?.awaits === undefined) return undefined;
+  const { ordinal, pattern, key } = parked.awaits;
+  const tokens = pattern.split('.');
+  for (let next = arrives.shift(); next !== undefined; next = arrives.shift()) {
+    const isOther = key !== undefined && keyText(valueAt(next, key.path)) !== key.value;
+    if (isOther || !matchesTokens(tokens, next.event_type.split('.'))) continue;
+    const arrived = { ordinal, event: JSON.stringify(next) };
+    const journal = parked.journal.map(({ entry }) => entry);
+    const { host } = world.cell();
+    const asked = { ...order, journal, arrived: { ...arrived, isOffer: true } };
+    const { status } = await program.run(asked, new RunEvent(event), host);
+    if (status === 'waiting') return arrived;
+  }
+  return undefined;
 }
 
 async function load(

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import type { EventMessage } from '../bus/bus.ts';
-import type { Owner } from '../bus/owner.ts';
-import { timerSchedule } from '../bus/parked.ts';
-import type { Timer } from '../bus/timers.ts';
+import type { EventMessage } from './bus.ts';
+import type { Owner } from './owner.ts';
+import { timerSchedule } from './parked.ts';
+import type { Timer } from './timers.ts';
 
 /**
  * The event id of a timer's instant (S5): 128 bits of SHA-256 over tenant, provider, timer and instant.
