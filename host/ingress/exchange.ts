@@ -52,7 +52,8 @@ export async function exchange(
   const own = result.answer === undefined ? undefined : answered(result.answer, messages);
   if (messages.length === 0) return own ?? accepted([]);
 
-  const waiting = own === undefined ? answerable(delivery, tenant.id, messages) : [];
+  // An `http_response` is what the operator wrote; the provider's own answer is for where no flow has one.
+  const waiting = answerable(delivery, tenant.id, messages);
   if (waiting.length === 0) {
     const receipts = await delivery.publish(tenant.id, messages);
     return own ?? accepted(receipts);
@@ -63,7 +64,7 @@ export async function exchange(
     // A duplicate's flows ran before, or run for another request; they answer nobody here.
     for (const { id, duplicate } of receipts) if (duplicate) waiter.eventDone(id);
     const answer = await settled(waiter, responseTimeoutMs, onGone);
-    return answer === null ? accepted(receipts) : answered(answer, messages);
+    return answer === null ? (own ?? accepted(receipts)) : answered(answer, messages);
   } finally {
     waiter.close();
   }

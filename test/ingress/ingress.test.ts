@@ -475,6 +475,46 @@ describe('an answer made for the sender', () => {
     expect(door.published).toHaveLength(1);
   });
 
+  describe('where a flow that the event starts answers, too', () => {
+    const own: HttpAnswer = { status: 200, headers: {}, body: 'of the provider' };
+    const both = async (options = {}): Promise<Door> => {
+      const door = await open(options);
+      door.answersWebhook = () => true;
+      door.ingest = async () => ({
+        ...events('a'),
+        kind: 'events',
+        events: [{ id: 'a', type: 'b', json: '{}' }],
+        answer: own,
+      });
+      return door;
+    };
+    const textOf = async (door: Door): Promise<string> => (await send(door, '/events/webhook/demo/a')).text;
+
+    test('the flow’s goes before the provider’s own', async () => {
+      const door = await both();
+      const { publish } = door;
+      door.publish = async (tenant, messages) => {
+        door.server.respond(demo, 'a', answer);
+        return publish(tenant, messages);
+      };
+      expect(await textOf(door)).toBe('made');
+    });
+
+    test('the provider’s own is given in place of a 202: late, ended without an answer, a duplicate', async () => {
+      expect(await textOf(await both({ responseTimeoutMs: 5 }))).toBe('of the provider');
+      const door = await both({ responseTimeoutMs: 1_000_000 });
+      const { publish } = door;
+      door.publish = async (tenant, messages) => {
+        const receipts = await publish(tenant, messages);
+        queueMicrotask(() => door.server.eventDone(demo, 'a'));
+        return receipts;
+      };
+      expect(await textOf(door)).toBe('of the provider');
+      door.publish = publish;
+      expect(await textOf(door)).toBe('of the provider');
+    });
+  });
+
   test('a handshake publishes nothing', async () => {
     const door = await open();
     door.ingest = async () => ({
