@@ -8,8 +8,8 @@ export interface Received {
   readonly body: Buffer;
 }
 
-/** A server on loopback that keeps what comes and answers 202. */
-export async function receiver(): Promise<{
+/** A server on loopback that keeps what comes and answers 202. @param first the statuses of its first answers instead */
+export async function receiver(first: readonly number[] = []): Promise<{
   readonly url: string;
   readonly requests: readonly Received[];
   close(): Promise<void>;
@@ -28,7 +28,7 @@ export async function receiver(): Promise<{
         headers,
         body: Buffer.concat(chunks),
       });
-      response.writeHead(202, { connection: 'close' }).end();
+      response.writeHead(first[requests.length - 1] ?? 202, { connection: 'close' }).end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -94,10 +94,11 @@ const TELL = flowOf(
   'shopify.orders.paid',
 );
 
-async function start() {
+/** @param busy the statuses of the receiver's first answers */
+async function start(busy: readonly number[] = []) {
   const sendgrid = await openSendgrid({ apiKey: 'SG.key', verifiedSenders: ['example.com'] });
   const twilio = await openTwilio({ accountSid: ACCOUNT, authToken: 'token-of-twilio', senders: [SENDER] });
-  const hooks = await receiver();
+  const hooks = await receiver(busy);
   onTestFinished(() => Promise.all([sendgrid.close(), twilio.close(), hooks.close()]).then(() => {}));
   const networks = ['127.0.0.0/8'];
   const folder = await writeBundle({
@@ -263,6 +264,19 @@ test('an order becomes an email and an SMS, and what becomes of them comes back 
   expect([sendgrid.mails.length, twilio.messages.length, hooks.requests.length]).toEqual([1, 1, 1]);
   expect(bus.of('result').filter(({ type }) => type === 'sendgrid.delivered')).toHaveLength(1);
 }, 120_000);
+
+test('an event that its receiver is too busy for is posted again, by one id, and signed anew each time', async () => {
+  const { bus, hooks, order } = await start([503, 429]);
+  expect((await order('orders/paid', { id: '43' }, 'delivery-2')).status).toBe(202);
+  const { json: result } = await resultOf(bus, 'shopify.orders.paid');
+  expect(result).toMatchObject({ status: 'ok', attempts: 3, output: { status: 202 } });
+  const own = verifier({ 'standard-webhooks': { secret: 'KEY' } }, { KEY: WHSEC });
+  const verdicts = hooks.requests.map(({ body, headers }) =>
+    verdict(own.verify(requestOf(body, headers), Date.now())),
+  );
+  expect(verdicts).toEqual(Array.from({ length: 3 }, () => 'verified standard-webhooks'));
+  expect(new Set(hooks.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+});
 
 test('what a vendor did not sign reaches no flow', async () => {
   const { url, bus, twilio, sendgrid } = await start();
