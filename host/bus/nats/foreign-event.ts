@@ -13,8 +13,8 @@ export interface ForeignMessage {
   readonly type: EventType;
   readonly body: Uint8Array;
   readonly headers: MsgHdrs | undefined;
-  /** Where it is on the bus, and when it was stored. */
-  readonly sequence: number;
+  /** Its id where it brings none; the same at every delivery. */
+  readonly unnamedId: string;
   readonly storedAt: number;
 }
 
@@ -28,13 +28,12 @@ const FOREIGN_SOURCE = 'nats';
  * @throws GtpackError naming what is wrong with it, as `parseOpenEventType`, `normalizeDraft`, `readCloudEvents` and `parseBoundedJson`
  */
 export function readForeignEvent(message: ForeignMessage, ids: EventIds, bounds: JsonBounds): EventText {
-  const { storedAt, sequence } = message;
+  const { storedAt, unnamedId } = message;
   const type = parseOpenEventType(message.type);
   const { source, draft } = draftOf(message, bounds);
   const traceId = traceIdOf(headersOf(message.headers).traceparent);
   const event = normalizeDraft(
-    // The same at every delivery: an event that came without an id is named by its place.
-    'id' in draft || 'idempotency_key' in draft ? draft : { ...draft, id: `nats-${sequence}` },
+    'id' in draft || 'idempotency_key' in draft ? draft : { ...draft, id: unnamedId },
     { source, eventType: type, receivedAt: storedAt, ids, ...(traceId === undefined ? {} : { traceId }) },
     'The event',
   );

@@ -44,6 +44,14 @@ export class HostKey {
     return this.#mac('id', tenant, id).slice(0, TOKEN_CHARACTERS);
   }
 
+  /**
+   * The id of an event that came without one: the same wherever and however often the message is given out, and nobody
+   * can guess it, to take it first and have the event kept out as a duplicate (B4).
+   */
+  unnamedId(tenant: TenantId, position: number, storedAt: number): string {
+    return `nats-${this.#mac('unnamed', tenant, String(position), String(storedAt)).slice(0, TOKEN_CHARACTERS)}`;
+  }
+
   runToken(runId: string): string {
     return this.#mac('run', runId).slice(0, TOKEN_CHARACTERS);
   }

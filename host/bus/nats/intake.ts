@@ -6,6 +6,7 @@ import type { EventMessage } from '../bus.ts';
 import type { Claims } from './claims.ts';
 import type { EventMessages, HostEvent } from './event-message.ts';
 import { readForeignEvent, textOfUnsound } from './foreign-event.ts';
+import type { HostKey } from './host-key.ts';
 import type { Incoming } from './incoming.ts';
 import { type Lease, type Leases, NO_LEASE } from './leases.ts';
 import type { Settlements } from './settlements.ts';
@@ -29,6 +30,7 @@ export type Taken =
 
 export interface IntakeParts {
   readonly messages: EventMessages;
+  readonly key: HostKey;
   readonly claims: Claims;
   readonly leases: Leases;
   readonly settlements: Settlements;
@@ -83,8 +85,12 @@ export class Intake {
     return now() - storedAt >= windowMs / 2;
   }
 
+  #unnamedId({ tenant, sequence, storedAt }: Incoming): string {
+    return this.#parts.key.unnamedId(tenant, sequence, storedAt);
+  }
+
   #read(incoming: Incoming): Read {
-    const { message, sequence, storedAt } = incoming;
+    const { message, storedAt } = incoming;
     let type: EventType;
     try {
       type = parseEventType(incoming.type);
@@ -96,7 +102,7 @@ export class Intake {
     if (known !== undefined) return { kind: 'read', ...known };
     try {
       const event = readForeignEvent(
-        { type, body, headers, sequence, storedAt },
+        { type, body, headers, storedAt, unnamedId: this.#unnamedId(incoming) },
         this.#parts.ids,
         this.#parts.bounds,
       );
@@ -107,8 +113,9 @@ export class Intake {
   }
 
   /** Never delivered, or it would come again and again. */
-  async #bury({ tenant, sequence, storedAt, message }: Incoming, { type, reason }: Unsound): Promise<Taken> {
-    const id = `nats-${sequence}`;
+  async #bury(incoming: Incoming, { type, reason }: Unsound): Promise<Taken> {
+    const { tenant, sequence, storedAt, message } = incoming;
+    const id = this.#unnamedId(incoming);
     const event = { id, type, json: textOfUnsound(message.data, MAX_UNSOUND_BYTES) };
     const finishedAt = this.#parts.now();
     await this.#parts.settlements.settle(

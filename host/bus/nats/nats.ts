@@ -147,7 +147,7 @@ export class NatsBus implements Bus {
     const leases = new Leases(connection, layout, name);
     const bounds = eventBounds(DEFAULT_LIMITS);
     const intake = new Intake({
-      ...{ messages, claims, leases, settlements, bounds, windowMs, now },
+      ...{ messages, key, claims, leases, settlements, bounds, windowMs, now },
       ids: eventIds(),
     });
     const onForeign = (tenant: TenantId, event: EventMessage) =>

@@ -94,7 +94,7 @@ describeNats('clients that are no hosts', () => {
       expect(letter.reason).toContain('"host.dead_letter" is the host\'s own');
   });
 
-  test('without an id the place on the bus names it, the same at each delivery', async () => {
+  test('B4 without an id the host names it, the same at each delivery and by every host, and nobody can guess it', async () => {
     const env = room.env();
     const bus = await room.open(env);
     const collector = await Collector.start(bus, ACME);
@@ -103,7 +103,18 @@ describeNats('clients that are no hosts', () => {
     await collector.until(1);
     await collector.nak(collector.at(0), 0);
     await collector.until(2);
-    expect(collector.ids).toEqual(['nats-1', 'nats-1']);
+    await bus.close();
+    const other = await Collector.start(await room.open(env), ACME);
+    await other.until(1);
+    const [id = ''] = collector.ids;
+    expect([...collector.ids, ...other.ids]).toEqual([id, id, id]);
+    expect(id).toMatch(/^nats-[\w-]{22}$/);
+    // The same place in another env, whose hosts have another key.
+    const elsewhere = room.env();
+    const another = await Collector.start(await room.open(elsewhere), ACME);
+    client.publish(`greentic.events.${elsewhere}.acme.order.created`, '{"payload":1}');
+    await another.until(1);
+    expect(another.ids).not.toEqual([id]);
   });
 
   test.each([
@@ -167,7 +178,7 @@ describeNats('clients that are no hosts', () => {
       expect(collector.ids).toEqual(['sound']);
       await expect.poll(() => letters(bus)).toHaveLength(1);
       const [letter] = await letters(bus);
-      expect(letter).toMatchObject({ id: 'nats-1', attempts: 1, runs: [] });
+      expect(letter).toMatchObject({ id: expect.stringMatching(/^nats-[\w-]{22}$/), attempts: 1, runs: [] });
       expect(letter?.reason).toMatch(reason);
       expect((await bus.counts()).get(ACME)?.deadLetters).toBe(1);
       // It is still no event when it is replayed.
