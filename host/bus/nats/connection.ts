@@ -15,13 +15,14 @@ import {
 } from './client.ts';
 import { authenticatorOf, type Credentials } from './credentials.ts';
 import { Requests } from './requests.ts';
+import { type TlsFiles, tlsFault, tlsOf } from './tls.ts';
 
 export interface ConnectionSettings {
   /** `host:port`, or URLs with `nats://` or `tls://`, without user. */
   readonly servers: readonly string[];
   readonly credentials: Credentials;
-  /** Paths of PEM files; null where the server asks for no TLS. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null;
+  /** Null where TLS is the server's to ask for. */
+  readonly tls: TlsFiles | null;
   readonly env: EnvName;
   /** Tells hosts of one env apart, in the server's list of connections. */
   readonly instance: string;
@@ -72,7 +73,7 @@ export class Connection {
         name: `gtpack ${settings.env} ${settings.instance}`,
         inboxPrefix: inboxPrefixOf(settings.env),
         ...(authenticator === undefined ? {} : { authenticator }),
-        ...(settings.tls === null ? {} : { tls: tlsOf(settings.tls) }),
+        ...(settings.tls === null ? {} : { tls: tlsOf(settings.tls, settings.servers) }),
         timeout: settings.requestTimeoutMs ?? 5000,
         // For ever: the host's readiness shows that the bus is away, and a restart would not bring it back.
         maxReconnectAttempts: -1,
@@ -193,17 +194,11 @@ function inboxPrefixOf(env: EnvName): string {
   return `_GTPACK.${env}`;
 }
 
-function tlsOf({ ca, cert, key }: NonNullable<ConnectionSettings['tls']>) {
-  return {
-    ...(ca === undefined ? {} : { caFile: ca }),
-    ...(cert === undefined ? {} : { certFile: cert }),
-    ...(key === undefined ? {} : { keyFile: key }),
-  };
-}
-
-function unopened({ servers }: ConnectionSettings, cause: unknown): GtpackError {
+function unopened({ servers, tls }: ConnectionSettings, cause: unknown): GtpackError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const where = servers.join(', ');
+  const fault = tlsFault(cause, where);
+  if (fault !== undefined) return fault;
   if (cause instanceof AuthorizationError || /authoriz|authentic/i.test(message))
     return new GtpackError(
       'bus_refused',
@@ -214,7 +209,11 @@ function unopened({ servers }: ConnectionSettings, cause: unknown): GtpackError 
       },
     );
   return new GtpackError('bus_unreachable', `No NATS server can be reached at ${where}: ${message}.`, {
-    cure: 'Start it, or correct bus.servers and bus.tls in the bundle.',
+    // A server that wants a certificate and is shown none, or another, closes the connection without a word.
+    cure:
+      tls === null
+        ? 'Start it, or correct bus.servers and bus.tls in the bundle.'
+        : 'Start it, or correct bus.servers and bus.tls in the bundle. Where it asks hosts for certificates, bus.tls.cert and bus.tls.key have to name one that it knows.',
     cause,
   });
 }

@@ -11,8 +11,9 @@ export interface Certificate {
 const tlv = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
   const content = Buffer.concat(parts);
   const { length } = content;
-  const head = length < 128 ? [tag, length] : [tag, 0x82, length >> 8, length & 255];
-  return Buffer.concat([Buffer.from(head), content]);
+  // No longer than it has to be: not all readers take a length of more bytes.
+  const long = length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
+  return Buffer.concat([Buffer.from(length < 128 ? [tag, length] : [tag, ...long]), content]);
 };
 const sequence = (...parts: readonly Uint8Array[]) => tlv(0x30, ...parts);
 const bytes = (...values: readonly number[]) => Buffer.from(values);
