@@ -2,11 +2,10 @@ import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { count, mapping, path, size } from '../written/readers.ts';
 import { readYaml } from '../yaml.ts';
-import { readTextFile } from './text-file.ts';
+import { MAX_BUNDLE_BYTES, readTextFile } from './text-file.ts';
 
 const MiB = 1024 ** 2;
 const BUNDLE_FILE = 'bundle.yaml';
-const MAX_BUNDLE_BYTES = MiB;
 const DEFAULT_FILE = '.gtpack/audit/audit.jsonl';
 const DEFAULT_MAX_FILE_BYTES = 64 * MiB;
 const DEFAULT_KEEP = 10;
@@ -50,7 +49,7 @@ export async function auditFileOf(path: string): Promise<string> {
   );
   const bundleFile = isFolder ? join(path, BUNDLE_FILE) : path;
   const text = (await readTextFile(bundleFile, MAX_BUNDLE_BYTES)) ?? '';
-  const written = auditShape.safeParse(under(readYaml(text, bundleFile).value, 'audit'));
+  const written = auditShape.safeParse(under(readYaml(text, bundleFile, MAX_BUNDLE_BYTES).value, 'audit'));
   return resolve(dirname(bundleFile), written.success ? written.data.file : DEFAULT_FILE);
 }
 

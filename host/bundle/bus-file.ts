@@ -9,10 +9,9 @@ import { busShape, DEFAULT_BUS } from './bus-shape.ts';
 import { throwProblems } from './problems.ts';
 import { readBus } from './read-bus.ts';
 import type { Environment, SecretsPlace } from './read-secrets.ts';
-import { readTextFile } from './text-file.ts';
+import { MAX_BUNDLE_BYTES, readTextFile } from './text-file.ts';
 
 const BUNDLE_FILE = 'bundle.yaml';
-const MAX_BUNDLE_BYTES = 1024 ** 2;
 const DAY_MS = 86_400_000;
 
 /** The bus of a bundle, and the env that it is kept for. */
@@ -43,7 +42,7 @@ export async function keptBusOf(path: string, environment: Environment): Promise
     () => false,
   );
   const file = isFolder ? join(path, BUNDLE_FILE) : path;
-  const yaml = readYaml((await readTextFile(file, MAX_BUNDLE_BYTES)) ?? '', file);
+  const yaml = readYaml((await readTextFile(file, MAX_BUNDLE_BYTES)) ?? '', file, MAX_BUNDLE_BYTES);
   const written = parseYamlShape(
     { file, value: yaml.value ?? {}, at: (at) => yaml.at(at), atKey: (at) => yaml.atKey(at) },
     shape,

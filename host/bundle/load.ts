@@ -19,11 +19,10 @@ import { problemAt, throwProblems } from './problems.ts';
 import { readProviderSchedules } from './provider-schedules.ts';
 import { readBus } from './read-bus.ts';
 import { type Environment, readSecrets } from './read-secrets.ts';
-import { readTextFile } from './text-file.ts';
+import { MAX_BUNDLE_BYTES, readTextFile } from './text-file.ts';
 import { resolveTrust } from './trust-file.ts';
 
 export const BUNDLE_FILE = 'bundle.yaml';
-const MAX_BUNDLE_BYTES = 1024 * 1024;
 const NAME_A_PACK = 'Name a pack under providers.';
 const DEFAULT_TENANT = 'default' as TenantId;
 
@@ -115,7 +114,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 function readBundleYaml(text: string, file: string): YamlFile {
   try {
-    const yaml = readYaml(text, file);
+    const yaml = readYaml(text, file, MAX_BUNDLE_BYTES);
     if (yaml.value !== null) return yaml;
     throw new GtpackError('bundle_invalid', 'The file is empty.', {
       file,

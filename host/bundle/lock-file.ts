@@ -7,7 +7,7 @@ import { PLUGIN_IMPORTS, type PluginImport } from '../contract.ts';
 import { errorMessage, GtpackError } from '../errors.ts';
 import { count, fault, mapping, text } from '../written/readers.ts';
 import { parseYamlShape, readYaml } from '../yaml.ts';
-import { readTextFile } from './text-file.ts';
+import { MAX_BUNDLE_BYTES, readTextFile } from './text-file.ts';
 
 /** What was approved for one provider of one tenant. */
 export interface Pin {
@@ -31,7 +31,6 @@ export interface LockFile {
 
 export const LOCK_FILE = 'gtpack.lock';
 const LOCK_VERSION = 1;
-const MAX_LOCK_BYTES = 1024 * 1024;
 const DIGEST = /^blake3:([0-9a-f]{64})$/;
 const HEADER = `# Written by gtpack: the packs that this bundle was started with, and what each was granted.
 # Keep it under version control. A pack that changed is refused; "gtpack install FILE" shows what changed and approves it.
@@ -60,13 +59,13 @@ const lockShape = mapping({
  */
 export async function readLock(dir: string): Promise<LockFile> {
   const path = join(dir, LOCK_FILE);
-  const content = await readTextFile(path, MAX_LOCK_BYTES);
+  const content = await readTextFile(path, MAX_BUNDLE_BYTES);
   return { path, pins: content === undefined ? new Map() : parseLock(content, path) };
 }
 
 function parseLock(content: string, path: string): Pins {
   try {
-    const { tenants } = parseYamlShape(readYaml(content, path), lockShape, 'lock_invalid');
+    const { tenants } = parseYamlShape(readYaml(content, path, MAX_BUNDLE_BYTES), lockShape, 'lock_invalid');
     return new Map(
       Object.entries(tenants ?? {}).map(([id, pins]) => [id, new Map(Object.entries(pins ?? {}))]),
     );

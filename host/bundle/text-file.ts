@@ -1,6 +1,9 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { errorMessage, GtpackError } from '../errors.ts';
 
+/** Of a bundle's file and of its lock, which are the operator's own: room for ten thousand tenants. */
+export const MAX_BUNDLE_BYTES: number = 4 * 1024 ** 2;
+
 /**
  * Reads a regular file of UTF-8 text, at most `maxBytes` of it, whatever is put in its place meanwhile.
  * @returns undefined where no file is

@@ -138,6 +138,11 @@ describe('a later start', () => {
     expect((await readLock(dir)).pins.get('default')?.get('hook')?.digest).toBe(A);
   });
 
+  test('of three megabytes is read: the pins of a fleet take so much', async () => {
+    await writeFile(join(dir, 'gtpack.lock'), `# ${'x'.repeat(3_000_000)}\n${await lockText()}`);
+    expect((await readLock(dir)).pins.get('default')?.get('hook')?.digest).toBe(A);
+  });
+
   test('knows one tenant from another with the same provider', async () => {
     const two = await bundle(
       'providers: { hook: { pack: p } }\ntenants: { acme: { providers: { hook: { pack: p } } } }',
@@ -302,7 +307,7 @@ describe('a lock', () => {
 
   test('too long to be read again is not written', async () => {
     const providers = new Map(
-      Array.from({ length: 5000 }, (_, index) => [`p${index}`, { digest: A, publisher: null, grants: [] }]),
+      Array.from({ length: 50_000 }, (_, index) => [`p${index}`, { digest: A, publisher: null, grants: [] }]),
     );
     const lock = { path: join(dir, 'gtpack.lock'), pins: new Map([['default', providers]]) };
     await expect(writeLock(lock)).rejects.toMatchObject({ code: 'lock_unwritable' });
