@@ -49,7 +49,7 @@ export class Workspace {
   ): Promise<string> {
     const folder = await this.newFolder();
     const bundle = { env: 'dev', http: { listen: '127.0.0.1:0' }, ...more, tenants };
-    await writeFile(join(folder, 'bundle.yaml'), JSON.stringify(bundle, null, 2));
+    await writeFile(join(folder, 'bundle.yaml'), JSON.stringify(bundle));
     return folder;
   }
 
