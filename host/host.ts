@@ -19,6 +19,7 @@ import { openOperatorView } from './deploy/operator-view.ts';
 import type { TenantDeployment } from './deploy/tenant-deployment.ts';
 import { errorMessage, formatProblem } from './errors.ts';
 import { hexSource } from './event/hex-source.ts';
+import { eventBounds } from './event/json-bounds.ts';
 import type { TenantId } from './event/names.ts';
 import { Quotas } from './fairness/quotas.ts';
 import { Arrivals } from './flow/arrivals.ts';
@@ -222,7 +223,8 @@ async function assemble(
   for (const { id, flows, limits, ordered } of tenants) {
     const maxInFlight = Math.min(limits.maxInFlight, limits.maxQueuedCalls);
     const { maxParkedRuns } = limits;
-    await dispatcher.open(id, flows, { maxInFlight, ordered, maxParkedRuns });
+    const outside = { bounds: eventBounds(limits), admit: () => quotas.admitOutside(id) };
+    await dispatcher.open(id, flows, { maxInFlight, ordered, maxParkedRuns, outside });
   }
 
   const ticking = new Ticking({

@@ -1,4 +1,5 @@
 import type { GtpackError } from '../errors.ts';
+import type { JsonBounds } from '../event/json-bounds.ts';
 import type { EventType, TenantId } from '../event/names.ts';
 import type { Parking } from './parked.ts';
 import type { DeadLetters, FinishedRuns } from './records.ts';
@@ -96,8 +97,19 @@ export interface ConsumeOptions {
    * and those behind it pass it.
    */
   readonly ordered?: boolean;
+  /**
+   * What holds for events that no host published, on a bus where others publish, too: they passed no ingress. Default:
+   * the host's own bounds, and no rate.
+   */
+  readonly outside?: OutsideEvents;
   /** Must not throw, and must settle each delivery in the end. */
   readonly onDeliveries: (deliveries: readonly Delivery[]) => void;
+}
+
+export interface OutsideEvents {
+  readonly bounds: JsonBounds;
+  /** Asked before the first delivery of each. @returns 0, or in how many milliseconds one may come */
+  readonly admit: () => number;
 }
 
 export interface Consumer {

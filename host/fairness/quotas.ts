@@ -70,6 +70,14 @@ export class Quotas {
     return await this.#counted(tenant, count, publish);
   }
 
+  /**
+   * An event lies on the bus that no host published, and is about to be delivered: it is taken at the tenant's rate.
+   * @returns 0, or in how many milliseconds one may come
+   */
+  admitOutside(tenant: TenantId): number {
+    return this.#bucketOf(tenant)?.take(1, this.#options.monotonicMs()) ?? 0;
+  }
+
   /** An event of the tenant is done with. */
   settled(tenant: TenantId): void {
     this.#backlogs.settled(tenant);

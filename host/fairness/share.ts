@@ -18,6 +18,15 @@ export function isWithinShare(own: number, more: number, inAll: number, max: num
   return own + more <= max - first * NEWCOMERS - inAll;
 }
 
+/** The most that a tenant may take more, one after the other; see `isWithinShare`. */
+export function roomWithinShare(own: number, inAll: number, max: number): number {
+  const first = Math.floor(max / FIRST_PART);
+  const asNewcomer = Math.min(first - own, max - inAll);
+  // What it takes is no longer free for others, and counts twice.
+  const later = Math.floor((max - first * NEWCOMERS - inAll - own + 1) / 2);
+  return Math.max(0, asNewcomer, later);
+}
+
 /** Counts something that all tenants share, tenant by tenant, each within its share. */
 export class SharedAmount {
   readonly #max: number;

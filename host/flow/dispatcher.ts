@@ -54,7 +54,7 @@ export interface DispatcherOptions {
 }
 
 /** How a tenant's events are taken. */
-export interface TenantConsume extends Pick<ConsumeOptions, 'maxInFlight' | 'ordered'> {
+export interface TenantConsume extends Pick<ConsumeOptions, 'maxInFlight' | 'ordered' | 'outside'> {
   /** Past it, and in strict order, runs wait with their events. Default: 0. */
   readonly maxParkedRuns?: number;
 }
@@ -176,7 +176,7 @@ class TenantDispatch {
     this.#arrivals = options.arrivals.of(tenant, this.#flows);
   }
 
-  async start(options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>): Promise<void> {
+  async start(options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered' | 'outside'>): Promise<void> {
     const consumer = await this.#options.bus.consume(this.#tenant, {
       ...options,
       onDeliveries: (deliveries) => this.#take(deliveries),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SharedAmount } from '../../host/fairness/share.ts';
+import { roomWithinShare, SharedAmount } from '../../host/fairness/share.ts';
 import { TurnQueue } from '../../host/fairness/turn-queue.ts';
 
 /** Takes one at a time while there is room. */
@@ -24,6 +24,17 @@ test('whatever a hundred others took, the next tenant finds room for a little', 
   expect(takeAll(amount, 'next')).toBeGreaterThanOrEqual(10);
   for (let at = 0; at < 1000; at += 1) takeAll(amount, `u${at}`);
   expect(amount.inAll).toBeLessThanOrEqual(10 * 1024);
+});
+
+test('what may be taken at once is what may be taken one by one', () => {
+  for (const max of [64, 10 * 1024])
+    for (const others of [0, 1, 20, 55, 63, 64]) {
+      const amount = new SharedAmount(max);
+      amount.add('others', others);
+      const room = roomWithinShare(0, others, max);
+      expect(room).toBe(takeAll(amount, 'a'));
+      expect(roomWithinShare(amount.ownOf('a'), amount.inAll, max)).toBe(0);
+    }
 });
 
 test('what is given back is there for whoever has less', () => {

@@ -22,6 +22,8 @@ export interface ConsumersOptions {
   readonly lookMs: number;
   /** A request for messages waits so long for the first one. */
   readonly pullWaitMs: number;
+  /** What this host takes of all tenants, between taking it and settling it. */
+  readonly maxHeld: number;
 }
 
 /** Events of one tenant that are with hosts or put off: past it the server gives out nothing more of that tenant. */
@@ -47,7 +49,7 @@ export class Consumers {
   readonly #parts: Omit<TenantQueueParts, 'onReady' | 'held' | 'ackWaitMs'>;
   readonly #queues = new Map<string, TenantQueue>();
   readonly #pulls: Pulls;
-  readonly #held = { total: 0 };
+  readonly #held: { total: number; readonly max: number };
   readonly #beat: NodeJS.Timeout;
   readonly #sweep: NodeJS.Timeout;
   #look: NodeJS.Timeout | undefined;
@@ -63,6 +65,7 @@ export class Consumers {
     this.#layout = layout;
     this.#parts = parts;
     this.#options = options;
+    this.#held = { total: 0, max: options.maxHeld };
     this.#pulls = new Pulls(connection, layout, {
       queueOf: (tenant) => this.#queues.get(tenant),
       onGone: (queue) => void this.#recreate(queue),

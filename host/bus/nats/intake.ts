@@ -9,6 +9,7 @@ import { readForeignEvent, textOfUnsound } from './foreign-event.ts';
 import type { HostKey } from './host-key.ts';
 import type { Incoming } from './incoming.ts';
 import { type Lease, type Leases, NO_LEASE } from './leases.ts';
+import type { OutsideGate } from './outside-gate.ts';
 import type { Settlements } from './settlements.ts';
 
 /** What becomes of a message that a consumer was given. */
@@ -21,12 +22,15 @@ export type Taken =
       readonly storedAt: number;
       readonly redelivered: boolean;
       readonly lease: Lease;
-      readonly publisher: string | null;
+      /** No host published it, and no host was given it before. */
+      readonly isForeign: boolean;
     }
   /** It is over, and is to be acknowledged. */
   | { readonly kind: 'done' }
   /** Another host has it. */
-  | { readonly kind: 'lost' };
+  | { readonly kind: 'lost' }
+  /** The tenant has had what it may have for now. */
+  | { readonly kind: 'later'; readonly delayMs: number };
 
 export interface IntakeParts {
   readonly messages: EventMessages;
@@ -54,12 +58,16 @@ export class Intake {
   }
 
   /** @throws GtpackError `bus_unavailable`: it is to be asked for again */
-  async take(incoming: Incoming): Promise<Taken> {
+  async take(incoming: Incoming, outside: OutsideGate): Promise<Taken> {
     const { claims, leases, settlements } = this.#parts;
     const { tenant, sequence } = incoming;
-    const read = this.#read(incoming);
+    const read = this.#read(incoming, outside.bounds ?? this.#parts.bounds);
     if (read.kind === 'unsound') return this.#bury(incoming, read);
     const { event, at, publisher, replay } = read;
+    if (publisher === null && !(await this.#hasClaim(incoming, event))) {
+      const delayMs = outside.delayMs();
+      if (delayMs > 0) return { kind: 'later', delayMs };
+    }
     const outcome = await claims.take(tenant, event.id, { position: sequence, at }, replay?.position);
     if (outcome === 'duplicate') return { kind: 'done' };
     let lease: Lease | null = NO_LEASE;
@@ -76,7 +84,14 @@ export class Intake {
     }
     // Whoever replays an event claims its id for it: that it has it already says nothing of runs.
     const redelivered = isAgain || (replay === undefined ? outcome === 'again' : !replay.fromStart);
-    return { kind: 'event', event, storedAt: at, redelivered, lease, publisher };
+    const isForeign = publisher === null && outcome === 'taken';
+    return { kind: 'event', event, storedAt: at, redelivered, lease, isForeign };
+  }
+
+  /** It was delivered before; one that waits for its tenant's rate was given out, and was not. */
+  async #hasClaim({ tenant, sequence, deliveries }: Incoming, { id }: EventMessage): Promise<boolean> {
+    if (deliveries === 1) return false;
+    return (await this.#parts.claims.find(tenant, id))?.position === sequence;
   }
 
   /** Half of the window: the server's clock and this one may differ. */
@@ -89,7 +104,7 @@ export class Intake {
     return this.#parts.key.unnamedId(tenant, sequence, storedAt);
   }
 
-  #read(incoming: Incoming): Read {
+  #read(incoming: Incoming, bounds: JsonBounds): Read {
     const { message, storedAt } = incoming;
     let type: EventType;
     try {
@@ -104,7 +119,7 @@ export class Intake {
       const event = readForeignEvent(
         { type, body, headers, storedAt, unnamedId: this.#unnamedId(incoming) },
         this.#parts.ids,
-        this.#parts.bounds,
+        bounds,
       );
       return { kind: 'read', event, at: storedAt, publisher: null };
     } catch (error) {

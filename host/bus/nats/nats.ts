@@ -69,6 +69,8 @@ export interface NatsBusOptions extends ConnectionSettings {
    * rang. Default: 500 ms; closing takes as long.
    */
   readonly pullWaitMs?: number;
+  /** Events that this host takes of all tenants at a time, between taking and settling them. Default: 10,000. */
+  readonly maxHeld?: number;
   /** Default: the system's clock and timers. */
   readonly scheduler?: Scheduler;
 }
@@ -76,7 +78,7 @@ export interface NatsBusOptions extends ConnectionSettings {
 /**
  * The bus on NATS JetStream, shared by any number of hosts.
  *
- * - `client` the one door to the NATS client; `connection`, `requests`, `credentials` the way to the server
+ * - `client` the one door to the NATS client; `connection`, `requests`, `credentials`, `tls` the way to the server
  * - `layout`, `streams`, `stream-api`, `host-key` what lies where, and what only hosts know
  * - `event-message`, `foreign-event` events as messages; `publisher`, `recent-ids` from here to the stream
  * - `consumers`, `pulls`, `tenant-queue` from the stream to here; `incoming`, `intake`, `claims`, `leases` what is taken
@@ -116,7 +118,7 @@ export class NatsBus implements Bus {
 
   private constructor(connection: Connection, layout: Layout, key: HostKey, options: NatsBusOptions) {
     const { dedupeWindowMs: windowMs = DAY_MS, ackWaitMs = 30_000 } = options;
-    const { lookMs = 10_000, pullWaitMs = 500 } = options;
+    const { lookMs = 10_000, pullWaitMs = 500, maxHeld = 10_000 } = options;
     const scheduler = options.scheduler ?? SYSTEM_SCHEDULER;
     const now = () => scheduler.now();
     // Another one at each start: what an earlier process of this host left is another's.
@@ -154,7 +156,9 @@ export class NatsBus implements Bus {
       this.#tell((taps) => taps.event(tenant, event));
     const countParked = (tenant: TenantId) => this.parked.count(tenant);
     const parts = { connection, intake, leases, settlements, scheduler, countParked, onForeign };
-    this.#consumers = new Consumers(connection, layout, parts, { ackWaitMs, lookMs, pullWaitMs });
+    this.#consumers = new Consumers(connection, layout, parts, {
+      ...{ ackWaitMs, lookMs, pullWaitMs, maxHeld },
+    });
     this.#counts = new NatsCounts({ connection, layout, messages, waiting: () => this.#consumers.look() });
     const operators = { connection, layout, key, claims, settlements, name, now };
     this.deadLetters = new NatsLetters({

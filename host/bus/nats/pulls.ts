@@ -1,3 +1,4 @@
+import { roomWithinShare } from '../../fairness/share.ts';
 import { createInbox, type Msg } from './client.ts';
 import type { Connection } from './connection.ts';
 import { incoming } from './incoming.ts';
@@ -7,10 +8,10 @@ import type { TenantQueue } from './tenant-queue.ts';
 /** Requests for messages that are open at the server at a time, over all tenants. */
 const MAX_OPEN = 128;
 const MAX_BATCH = 256;
+/** Of a tenant that may have little: what is asked for counts as held until it is here, or known not to come. */
+const FIRST_BATCH = 16;
 /** Of one answer, together. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
-/** What one host holds of all tenants, between taking it and settling it. */
-const MAX_HELD = 10_000;
 const GRACE_MS = 1000;
 
 interface Pull {
@@ -38,7 +39,11 @@ export class Pulls {
   readonly #rung = new Set<TenantQueue>();
   /** Have something to ask for, and no room for it. */
   readonly #wanting = new Set<TenantQueue>();
-  readonly #held: { readonly total: number };
+  readonly #held: { readonly total: number; readonly max: number };
+  /** Asked for, and not here yet. */
+  #asked = 0;
+  /** So much is asked for next of a tenant: twice as much after each answer that was full. */
+  readonly #appetites = new WeakMap<TenantQueue, number>();
   readonly #waitMs: number;
   #count = 0;
   #onIdle: () => void = () => undefined;
@@ -53,8 +58,8 @@ export class Pulls {
       readonly onGone: (queue: TenantQueue) => void;
       /** A request waits so long for the first message; a tenant is idle after that. */
       readonly waitMs: number;
-      /** What this host has of all tenants. */
-      readonly held: { readonly total: number };
+      /** What this host has of all tenants, between taking it and settling it, and may have. */
+      readonly held: { readonly total: number; readonly max: number };
     },
   ) {
     this.#connection = connection;
@@ -90,12 +95,16 @@ export class Pulls {
   next(): void {
     if (this.#closed || !this.#connection.isReady) return;
     for (const queue of this.#rung) {
-      const left = MAX_HELD - this.#held.total;
-      if (this.#open.size >= MAX_OPEN || left <= 0) return;
+      const inAll = this.#held.total + this.#asked;
+      if (this.#open.size >= MAX_OPEN || inAll >= this.#held.max) return;
       // Its answer rings again.
       if (this.#open.has(queue)) continue;
+      // B2: tenants whose flows are slow leave room for others.
+      const share = roomWithinShare(queue.unfinished, inAll, this.#held.max);
+      // One that has its share keeps its turn: what others settle makes room for it, too.
+      if (share === 0 && queue.room > 0) continue;
       this.#rung.delete(queue);
-      const batch = Math.min(queue.room, MAX_BATCH, left);
+      const batch = Math.min(queue.room, this.#appetites.get(queue) ?? FIRST_BATCH, share);
       if (batch > 0) this.#pull(queue, batch);
       else this.#wanting.add(queue);
     }
@@ -115,6 +124,7 @@ export class Pulls {
   abandon(): void {
     for (const { queue } of this.#open.values()) this.#rung.add(queue);
     this.#open.clear();
+    this.#asked = 0;
     this.#onIdle();
   }
 
@@ -135,6 +145,7 @@ export class Pulls {
   }
 
   #pull(queue: TenantQueue, batch: number): void {
+    this.#asked += batch;
     const token = `${this.#layout.consumerOf(queue.tenant)}-${(this.#count++).toString(36)}`;
     this.#open.set(queue, {
       ...{ queue, token, batch, received: 0 },
@@ -162,6 +173,7 @@ export class Pulls {
     queue.receive(came);
     if (pull === undefined) return;
     pull.received += 1;
+    this.#asked -= 1;
     if (pull.received >= pull.batch) this.#done(pull, true);
   }
 
@@ -174,8 +186,10 @@ export class Pulls {
     if (isGone) this.#onGone(pull.queue);
   }
 
-  #done({ queue }: Pull, hasMore: boolean): void {
+  #done({ queue, batch, received }: Pull, hasMore: boolean): void {
     this.#open.delete(queue);
+    this.#asked -= batch - received;
+    this.#appetites.set(queue, received < batch ? FIRST_BATCH : Math.min(batch * 2, MAX_BATCH));
     if (this.#open.size === 0) this.#onIdle();
     if (hasMore) this.ring(queue);
     else this.next();

@@ -7,6 +7,7 @@ import type { Connection } from './connection.ts';
 import type { Incoming } from './incoming.ts';
 import type { Intake } from './intake.ts';
 import type { Lease, Leases } from './leases.ts';
+import { OutsideGate } from './outside-gate.ts';
 import type { Settled, Settlements } from './settlements.ts';
 
 export interface TenantQueueParts {
@@ -76,6 +77,7 @@ export class TenantQueue {
   #settling = 0;
   #parkedCharacters = 0;
   #consumer: ConsumeOptions | undefined;
+  #outside = new OutsideGate(undefined, () => performance.now());
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined;
   #isDelivering = false;
   #closed = false;
@@ -98,6 +100,11 @@ export class TenantQueue {
     return this.#entries.size;
   }
 
+  /** Read, ready or in flight: what counts against the bound of this host. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
   /** How many more it takes from the server. */
   get room(): number {
     if (this.#consumer === undefined || this.#closed) return 0;
@@ -112,6 +119,7 @@ export class TenantQueue {
     if (this.#consumer !== undefined)
       throw new GtpackError('bus_consumer_taken', `The tenant ${this.tenant} has a consumer already.`);
     this.#consumer = consumer;
+    this.#outside = new OutsideGate(consumer.outside, () => performance.now());
     // What the consumer before did not settle goes first.
     const left = [...this.#entries.values()].flatMap((entry) => {
       if (entry.state.kind !== 'in_flight') return [];
@@ -152,7 +160,7 @@ export class TenantQueue {
     const entry: Entry = { sequence, reply, state: { kind: 'read' } };
     this.#entries.set(sequence, entry);
     this.#finish(-1);
-    const taking = this.#parts.intake.take(incoming);
+    const taking = this.#parts.intake.take(incoming, this.#outside);
     taking.catch(() => undefined);
     this.#reading = this.#reading.then(() => this.#read(entry, taking));
   }
@@ -161,14 +169,18 @@ export class TenantQueue {
     try {
       const taken = await taking;
       if (this.#entries.get(entry.sequence) !== entry) return;
+      if (taken.kind === 'later') {
+        this.#giveBack(entry, taken.delayMs);
+        return;
+      }
       if (taken.kind !== 'event') {
         if (taken.kind === 'done') this.#parts.connection.send(entry.reply, ACK);
         this.#forget(entry);
         return;
       }
-      const { event, storedAt, redelivered, lease, publisher } = taken;
+      const { event, storedAt, redelivered, lease, isForeign } = taken;
       const held = { event, storedAt, redelivered, lease };
-      if (publisher === null && !redelivered) this.#parts.onForeign(this.tenant, event);
+      if (isForeign) this.#parts.onForeign(this.tenant, event);
       if (this.#untilDue(lease) > 0) this.#park(entry, held);
       else if (this.#consumer === undefined) this.#giveBack(entry, 0);
       else {

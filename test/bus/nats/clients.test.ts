@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import { headers, jetstream, type Msg, type MsgHdrs } from '../../../host/bus/nats/client.ts';
 import type { Event } from '../../../host/event/event.ts';
+import { eventBounds } from '../../../host/event/json-bounds.ts';
 import type { EnvName } from '../../../host/event/names.ts';
+import { DEFAULT_LIMITS } from '../../../host/limits.ts';
 import { ACME, Collector, message, ORDER, runOf } from '../../conformance/bus/collector.ts';
 import { describeNats, NatsRoom } from '../../nats/fixture.ts';
 
@@ -115,6 +117,61 @@ describeNats('clients that are no hosts', () => {
     client.publish(`greentic.events.${elsewhere}.acme.order.created`, '{"payload":1}');
     await another.until(1);
     expect(another.ids).not.toEqual([id]);
+  });
+
+  test('past the rate of its tenant waits on the bus, is lost to nobody, and is heard of once', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const heard: string[] = [];
+    bus.tap((tapped) => heard.push(...tapped.map(({ json }) => JSON.parse(json).id)));
+    let may = 2;
+    const admit = () => {
+      may -= 1;
+      return may < 0 ? 100 : 0;
+    };
+    const collector = new Collector();
+    const bounds = eventBounds(DEFAULT_LIMITS);
+    await collector.consume(bus, ACME, { maxInFlight: 100, outside: { bounds, admit } });
+    const client = await room.client();
+    for (const id of ['a', 'b', 'c', 'd', 'e'])
+      client.publish(`greentic.events.${env}.acme.order.created`, JSON.stringify({ id, payload: 1 }));
+    await bus.publish(ACME, [message('of a host')]);
+    await collector.until(3);
+    expect(collector.ids.toSorted()).toEqual(['a', 'b', 'of a host']);
+    may = 1;
+    await collector.until(4);
+    await expect.poll(() => may).toBeLessThan(0);
+    expect(collector.ids).toHaveLength(4);
+    may = 100;
+    await collector.until(6);
+    expect(collector.ids.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'of a host']);
+    // Once each was delivered it has paid, however often it is delivered again.
+    may = 0;
+    await collector.nak(collector.at(5), 0);
+    await collector.until(7);
+    expect(heard.toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'of a host']);
+  });
+
+  test('that breaks a bound of its tenant is a dead letter, and one that keeps to it is not', async () => {
+    const env = room.env();
+    const bus = await room.open(env);
+    const collector = new Collector();
+    const bounds = { maxBytes: 200, maxDepth: 4, maxElements: 20 };
+    await collector.consume(bus, ACME, { maxInFlight: 100, outside: { bounds, admit: () => 0 } });
+    const client = await room.client();
+    const publish = (id: string, payload: unknown) =>
+      client.publish(`greentic.events.${env}.acme.order.created`, JSON.stringify({ id, payload }));
+    publish('long', 'x'.repeat(200));
+    publish('deep', [[[[1]]]]);
+    publish(
+      'many',
+      Array.from({ length: 20 }, () => 1),
+    );
+    publish('fine', 1);
+    await collector.until(1);
+    expect(collector.ids).toEqual(['fine']);
+    await expect.poll(() => letters(bus)).toHaveLength(3);
+    for (const { reason } of await letters(bus)) expect(reason).toMatch(/\b(?:200|4|20)\b/);
   });
 
   test.each([

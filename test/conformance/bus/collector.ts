@@ -52,7 +52,7 @@ export class Collector {
   async consume(
     bus: Pick<Bus, 'consume'>,
     tenant: TenantId,
-    options: Pick<ConsumeOptions, 'maxInFlight' | 'ordered'>,
+    options: Omit<ConsumeOptions, 'onDeliveries'>,
   ): Promise<void> {
     this.#consumer = await bus.consume(tenant, {
       ...options,
