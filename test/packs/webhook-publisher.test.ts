@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { loadSchemaCompiler } from '../../host/sandbox/json-schema.ts';
 import { buildAssemblyScript, Guest } from '../sdk/guest.ts';
 
 let wasm: Uint8Array<ArrayBuffer>;
@@ -101,6 +103,49 @@ describe('a receiver that answers', () => {
       code === undefined ? { ok: { status: answered } } : { err: { code, retryable } },
     );
   });
+});
+
+const schema = '../../packs/webhook-publisher/schemas/publish.json';
+const check = loadSchemaCompiler()({
+  path: schema,
+  text: readFileSync(new URL(schema, import.meta.url), 'utf8'),
+});
+
+test.each<[string, unknown, RegExp]>([
+  ['nothing', null, /object/],
+  ['no event', { url: 'https://a.example' }, /event/],
+  ['an event that is a text', { event: 'e1' }, /event/],
+  ['an event without an id', { event: { event_type: 'a', payload: 1 } }, /id/],
+  ['an event without a type', { event: { id: 'e1', payload: 1 } }, /event_type/],
+  ['an event without a payload', { event: { id: 'e1', event_type: 'a' } }, /payload/],
+  ['an id that is a number', { event: { ...EVENT, id: 1 } }, /id/],
+  ['an empty id', { event: { ...EVENT, id: '' } }, /id/],
+  ['an id of 129 characters', { event: { ...EVENT, id: 'a'.repeat(129) } }, /id/],
+  ['a type of 129 characters', { event: { ...EVENT, event_type: 'a'.repeat(129) } }, /event_type/],
+  ['a source of 257 characters', { event: { ...EVENT, source: 'a'.repeat(257) } }, /source/],
+  ['a time that is a text', { event: { ...EVENT, timestamp: '2026' } }, /timestamp/],
+  ['a time past the year 9999', { event: { ...EVENT, timestamp: 253_402_300_800_000 } }, /timestamp/],
+  ['a URL that is a list', { event: EVENT, url: ['https://a.example'] }, /url/],
+  ['a URL of 2049 characters', { event: EVENT, url: `https://a/${'a'.repeat(2039)}` }, /url/],
+  ['a format that is none', { event: EVENT, format: 'xml' }, /format/],
+  ['a header that is a number', { event: EVENT, headers: { a: 1 } }, /headers/],
+  [
+    '51 headers',
+    { event: EVENT, headers: Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`a${n}`, ''])) },
+    /headers/,
+  ],
+  ['a key that is unknown', { event: EVENT, uri: 'https://a.example' }, /uri/],
+])('its schema keeps %s from it, by the name of the field', (_, input, message) => {
+  expect(check(JSON.stringify(input))).toMatch(message);
+});
+
+test('line breaks, bidirectional and zero-width characters of an event are in its body alone, as they are', () => {
+  const odd = 'a\r\nb: c\u202ed\u200be';
+  expect(check(JSON.stringify({ event: { ...EVENT, id: odd, source: odd } }))).toBeUndefined();
+  publish({ event: { ...EVENT, id: odd, source: odd, payload: odd }, format: 'cloudevents' });
+  const [{ body, headers } = { body: '', headers: {} }] = asked;
+  expect(headers).toEqual({ 'content-type': 'application/cloudevents+json', 'webhook-id': 'a--b--c-d-e' });
+  expect(JSON.parse(String(body))).toMatchObject({ id: odd, source: odd, data: odd });
 });
 
 test('without a URL from anywhere nothing is sent', () => {

@@ -50,6 +50,14 @@ function post(config: unknown, body: unknown, parts: Readonly<Record<string, unk
 }
 const eventOf = (answer: Answer): Draft | undefined => answer.ok?.events[0];
 
+test.each([
+  ['100,000 fields', 'a=1&'.repeat(100_000)],
+  ['100,000 names', Array.from({ length: 100_000 }, (_, n) => `n${n}=`).join('&')],
+])('a form of %s is refused', (_, body) => {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  expect(ask(null, { headers, body }).err?.code).toBe('form_too_long');
+});
+
 describe('multipart', () => {
   const TYPE = 'multipart/form-data; boundary=b';
   const parse = (bytes: Uint8Array, type = TYPE) => {

@@ -155,6 +155,18 @@ describe.each(VECTORS)('what is published in $title', (vector) => {
     expect(own.verify(requestOf('', headers, url), at).kind).toBe('refused');
   });
 
+  test('does not hold over the same JSON, written again by a proxy', () => {
+    if (!/^[[{]/.test(body)) return;
+    const parsed: unknown = JSON.parse(body);
+    for (const again of [
+      JSON.stringify(parsed),
+      JSON.stringify(parsed, null, 1),
+      JSON.stringify(parsed, null, 3),
+    ]) {
+      if (again !== body) expect(own.verify(requestOf(again, headers, url), at).kind).toBe('refused');
+    }
+  });
+
   test('does not hold with its signature cut, lengthened or changed by a letter', () => {
     const name = Object.keys(headers).find((each) => each.includes('signature') && each !== 'x') ?? '';
     const sent = headers[name] ?? '';
