@@ -45,7 +45,12 @@ test('all letters are those that were there, also where the clocks of the hosts 
 });
 
 test('they come to an end where somebody else takes the last one away, while what is replayed dies again and again', async () => {
-  const { records, letters } = storeOf(letterOf(1, 100), letterOf(2, 200), letterOf(3, 300), letterOf(4, 400));
+  const { records, letters } = storeOf(
+    letterOf(1, 100),
+    letterOf(2, 200),
+    letterOf(3, 300),
+    letterOf(4, 400),
+  );
   const found: number[] = [];
   for await (const batch of allLetters(records, {})) {
     found.push(...batch.map(({ position }) => position));
