@@ -100,7 +100,7 @@ class Group {
   }
 }
 
-/** In memory: about 400 bytes for each run that waits, of as many as the limits let tenants park. */
+/** In memory: about 800 bytes for each run that waits, of as many as the limits let tenants park. */
 export class WaitIndex {
   readonly #tenants = new Map<TenantId, Map<string, Group>>();
   readonly #waiters = new Map<string, Waiter>();
