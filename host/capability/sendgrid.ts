@@ -5,7 +5,6 @@ import { type Mail, readMail } from './sendgrid/mail.ts';
 import { sandboxed } from './sendgrid/mail-settings.ts';
 import { permitMail } from './sendgrid/permit-mail.ts';
 import { unknownFunction, vendorDenied } from './vendor/denial.ts';
-import { Pace } from './vendor/pace.ts';
 import type { VendorCapabilityOptions } from './vendor/vendor-options.ts';
 import { VendorPost } from './vendor/vendor-post.ts';
 import { formsOf } from './vendor/vendor-text.ts';
@@ -19,7 +18,7 @@ const SHOWN_DOMAINS = 5;
  *
  * - `sendgrid/mail.ts` reads what the guest wants sent, with `sendgrid/mail-headers.ts` and `sendgrid/mail-settings.ts`
  * - `sendgrid/permit-mail.ts` holds it against the grant
- * - `vendor/pace.ts` keeps to the grant's rate, `vendor/vendor-post.ts` sends by the client of `http`
+ * - `vendor/vendor-post.ts` keeps to the grant's rate by `vendor/pace.ts`, and sends by the client of `http`
  * - `sendgrid/answer.ts` says what the answer means
  *
  * V1. What is checked is what is sent: the document is written anew of what was read, addresses in their checked form.
@@ -33,9 +32,7 @@ export class SendgridCapability implements Capability {
 
   constructor(options: VendorCapabilityOptions) {
     this.#options = options;
-    const { http, now = Date.now, monotonicMs = () => performance.now() } = options;
-    const pace = new Pace(this.name, monotonicMs);
-    this.#post = new VendorPost({ capability: this.name, http, pace, now });
+    this.#post = new VendorPost(this.name, options);
   }
 
   async perform(call: CapabilityCall): Promise<CapabilityAnswer> {

@@ -5,7 +5,6 @@ import { readAnswer } from './twilio/answer.ts';
 import { type Message, readMessage } from './twilio/message.ts';
 import { permitMessage } from './twilio/permit-message.ts';
 import { unknownFunction, vendorDenied } from './vendor/denial.ts';
-import { Pace } from './vendor/pace.ts';
 import type { VendorCapabilityOptions } from './vendor/vendor-options.ts';
 import { VendorPost } from './vendor/vendor-post.ts';
 import { formsOf } from './vendor/vendor-text.ts';
@@ -15,7 +14,7 @@ import { formsOf } from './vendor/vendor-text.ts';
  *
  * - `twilio/message.ts` reads what the guest wants sent
  * - `twilio/permit-message.ts` holds it against the grant, and makes the form of it
- * - `vendor/pace.ts` keeps to the grant's rate, `vendor/vendor-post.ts` sends by the client of `http`
+ * - `vendor/vendor-post.ts` keeps to the grant's rate by `vendor/pace.ts`, and sends by the client of `http`
  * - `twilio/answer.ts` says what the answer means
  *
  * V1, V2 and V3 of `sendgrid.ts` hold here, too: of the sender, the number, the hosts of media and the callback.
@@ -27,9 +26,7 @@ export class TwilioCapability implements Capability {
 
   constructor(options: VendorCapabilityOptions) {
     this.#options = options;
-    const { http, now = Date.now, monotonicMs = () => performance.now() } = options;
-    const pace = new Pace(this.name, monotonicMs);
-    this.#post = new VendorPost({ capability: this.name, http, pace, now });
+    this.#post = new VendorPost(this.name, options);
   }
 
   async perform(call: CapabilityCall): Promise<CapabilityAnswer> {

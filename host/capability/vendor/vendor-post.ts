@@ -7,7 +7,8 @@ import type { CapabilityCall } from '../capability.ts';
 import { valuesOf } from '../http/header.ts';
 import type { HttpResponse } from '../http/response.ts';
 import type { HttpCapability } from '../http.ts';
-import { type Pace, seconds } from './pace.ts';
+import { Pace, seconds } from './pace.ts';
+import type { VendorCapabilityOptions } from './vendor-options.ts';
 
 /** A key that a cell made; see http/request.ts. */
 const KEY = /^[A-Za-z0-9._-]{1,128}$/;
@@ -28,20 +29,19 @@ export interface VendorAccount {
   readonly rate: Rate;
 }
 
-export interface VendorPostOptions {
-  readonly capability: 'sendgrid' | 'twilio';
-  readonly http: HttpCapability;
-  readonly pace: Pace;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-}
-
 /** Posts to a vendor's API, within the rate of a grant and the pauses that the vendor asks for. */
 export class VendorPost {
-  readonly #options: VendorPostOptions;
+  readonly #capability: 'sendgrid' | 'twilio';
+  readonly #http: HttpCapability;
+  readonly #pace: Pace;
+  readonly #now: () => number;
 
-  constructor(options: VendorPostOptions) {
-    this.#options = options;
+  constructor(capability: 'sendgrid' | 'twilio', options: VendorCapabilityOptions) {
+    const { http, now = Date.now, monotonicMs = () => performance.now() } = options;
+    this.#capability = capability;
+    this.#http = http;
+    this.#pace = new Pace(capability, monotonicMs);
+    this.#now = now;
   }
 
   /**
@@ -50,7 +50,9 @@ export class VendorPost {
    *   address that is not granted, and what a request of http fails with
    */
   async post(call: CapabilityCall, account: VendorAccount, request: VendorRequest): Promise<HttpResponse> {
-    const { http, pace, capability } = this.#options;
+    const capability = this.#capability;
+    const http = this.#http;
+    const pace = this.#pace;
     const { tenant, source, key, signal } = call;
     const pausedMs = pace.pausedMs(call);
     if (pausedMs > 0) throw rateLimited(capability, account.origin, pausedMs);
@@ -82,7 +84,7 @@ export class VendorPost {
   /** What an answer of 429 or 500 and above asks for, in milliseconds; undefined where it asks for none. */
   pauseOf({ status, headers }: HttpResponse): number | undefined {
     if (status !== 429 && status < 500) return undefined;
-    const now = this.#options.now();
+    const now = this.#now();
     const [retryAfter] = valuesOf(headers, 'retry-after');
     if (retryAfter !== undefined) {
       const at = DIGITS.test(retryAfter) ? now + Number(retryAfter) * 1000 : Date.parse(retryAfter);
