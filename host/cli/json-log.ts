@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import type { HostLog } from '../running-host.ts';
 import type { CliWorld } from './world.ts';
 
-/** The host's log as JSON lines on stderr: `level`, `time`, `tenant` and `provider` where a line is about one, `message`. */
+/** The host's log as JSON lines on stderr: `level`, `time`, `message`, and what a line is about: `tenant`, `provider` or `flow`, `pack`, `run`, `node`, `trace`. */
 export function jsonLogTo({ stderr, env, now }: CliWorld): HostLog {
   const logger = pino(
     {
