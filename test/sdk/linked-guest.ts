@@ -40,5 +40,10 @@ export async function linkedGuest(guest: string, grants: Grants, folder: string)
     tenant: 'demo',
   });
   const code = assemblyScriptTenant(alpha, new Uint8Array());
-  return { spec: { ...code.spec, providers: [spec] }, modules: new Map([...code.modules, ...modules]) };
+  // What these tests hold is not how long a machine takes over a megabyte.
+  const limits = { ...code.spec.limits, cpuSliceMs: 10_000, callWallMs: 60_000 };
+  return {
+    spec: { ...code.spec, providers: [spec], limits },
+    modules: new Map([...code.modules, ...modules]),
+  };
 }
