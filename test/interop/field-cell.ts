@@ -17,6 +17,9 @@ import { Transpiler } from '../../host/sandbox/transpiler.ts';
 import { alpha, openSandbox } from '../sandbox/cell.ts';
 import { componentStore } from '../system/component-store.ts';
 
+/** Components of the field are large, and no test of what they do holds how long a busy machine takes over it. */
+const PATIENT: Partial<Limits> = { cpuSliceMs: 2000 };
+
 export interface FieldCellOptions {
   /** As a bundle has them. */
   readonly grants?: Readonly<Record<string, unknown>>;
@@ -71,7 +74,7 @@ export async function openFieldCell(wasm: Uint8Array, options: FieldCellOptions 
   const { sandbox, losses, logs } = openSandbox({
     onEffect: (tenant, effect, signal) => broker.perform(tenant, effect, signal),
   });
-  sandbox.register(alpha, await fieldTenant(wasm, { ...DEFAULT_LIMITS, ...options.limits }));
+  sandbox.register(alpha, await fieldTenant(wasm, { ...DEFAULT_LIMITS, ...PATIENT, ...options.limits }));
   const invoke = (operation: string, input: unknown = {}): Promise<JobResult> =>
     sandbox.submit(alpha, {
       kind: 'invoke',
