@@ -24,9 +24,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Conditions are waited for as long as a busy machine may need, never for less.
     expect: { poll: { timeout: 20_000 } },
-    // Tests start real child processes and threads, and wait for them: on two cores three files keep both at work, and
-    // more only add noise.
-    maxWorkers: 3,
+    // Tests start real child processes and threads; on two cores more files at once only add noise.
+    maxWorkers: 2,
     projects: [
       { extends: true, test: { name: 'gtpack', include: ['test/**/*.test.ts'], exclude: [ATTACKS] } },
       {
