@@ -247,7 +247,9 @@ export class Arena {
     const counts = results.map((result) =>
       result.kind === 'events' ? Number(/"payload":(\d+)/.exec(result.events[0]?.json ?? '')?.[1]) : result,
     );
-    expect(counts, 'the bystander').toEqual(counts.map((_, index) => this.#bystanderCalls + index + 1));
+    const lost = this.losses.at(-1);
+    const which = lost === undefined ? 'the bystander' : `the bystander; lost last: ${JSON.stringify(lost)}`;
+    expect(counts, which).toEqual(counts.map((_, index) => this.#bystanderCalls + index + 1));
     this.#bystanderCalls += calls;
   }
 }
